@@ -1,0 +1,177 @@
+//! The settings after all layers are merged and checked: what the other rooms read.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::catalog::{BodyRules, Provider};
+
+/// Every setting, checked. Built only by this room.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where the gateway listens.
+    pub listen: Vec<Listen>,
+    /// Whether plaintext TCP off loopback is allowed.
+    pub allow_plaintext: bool,
+    /// Host names besides loopback that a request's `Host` may carry.
+    pub hosts: Vec<String>,
+    /// Browser origins that may call.
+    pub origins: Vec<String>,
+    /// Certificate and key for `tls://` doors.
+    pub tls: Option<Tls>,
+    /// Outbound proxy for every provider that names none.
+    pub proxy: Option<String>,
+    /// The provider for bare model names that are known nowhere.
+    pub default_provider: Option<String>,
+    /// Whether keys in the environment and local servers are looked for.
+    pub discover: bool,
+    /// Providers by id: shipped, the user's files, and stanzas over both.
+    pub providers: BTreeMap<String, Arc<Provider>>,
+    /// Accounts in the order of the configuration, those found by discovery last.
+    pub accounts: Vec<Arc<Account>>,
+    /// Aliases, pools and fallback chains.
+    pub models: BTreeMap<String, Alias>,
+    /// Rules per client key name.
+    pub clients: BTreeMap<String, ClientRules>,
+    /// The waiting room.
+    pub parking: Parking,
+    /// A stream's wait after which 200 and keep-alives are sent.
+    pub header_after: Duration,
+    /// Between two keep-alive frames.
+    pub keep_alive: Duration,
+    /// The largest JSON body in bytes.
+    pub body_limit: usize,
+    /// The largest streamed upload in bytes.
+    pub upload_limit: u64,
+}
+
+/// A door.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Listen {
+    /// Plain HTTP/1.1 and HTTP/2.
+    Tcp(SocketAddr),
+    /// The same inside TLS.
+    Tls(SocketAddr),
+    /// A Unix socket; `None` is the home's own.
+    Unix(Option<PathBuf>),
+    /// A Windows named pipe.
+    Pipe(String),
+}
+
+/// Certificate files in PEM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tls {
+    /// The chain, leaf first.
+    pub cert: PathBuf,
+    /// The private key.
+    pub key: PathBuf,
+}
+
+/// One credential with its limits. The secret itself is elsewhere.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Account {
+    /// Its id.
+    pub id: String,
+    /// The provider it belongs to.
+    pub provider: String,
+    /// Where its secret comes from.
+    pub secret: SecretSource,
+    /// Its own base URL, where accounts of one provider live at different places (Azure resources).
+    pub base_url: Option<String>,
+    /// Accounts of one group share their limits and cool down together.
+    pub quota_group: Option<String>,
+    /// Free words for choosing several accounts at once.
+    pub tags: Vec<String>,
+    /// Higher is taken first.
+    pub priority: i32,
+    /// Its share among equals.
+    pub weight: u32,
+    /// Local limits.
+    pub limits: Limits,
+    /// Its own outbound proxy.
+    pub proxy: Option<String>,
+    /// The only models it may be used for, as globs; empty means all.
+    pub models: Vec<String>,
+    /// Whether a person switched it off.
+    pub disabled: bool,
+    /// Where it was found, for people: `keywheel.toml`, `OPENAI_API_KEY`, `127.0.0.1:11434`.
+    pub origin: String,
+}
+
+/// Where an account's secret comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SecretSource {
+    /// No secret: a local server.
+    None,
+    /// An environment variable of the gateway's own process.
+    Env(String),
+    /// A program and its arguments that prints the secret.
+    Command {
+        /// The program and its arguments; no shell is involved.
+        argv: Vec<String>,
+        /// How long what it printed may be used; without it, until the key is rejected.
+        ttl: Option<Duration>,
+    },
+    /// The vault, under this name.
+    Vault(String),
+}
+
+/// Local limits; `None` means unlimited.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Requests a minute.
+    pub rpm: Option<u32>,
+    /// Tokens a minute.
+    pub tpm: Option<u64>,
+    /// Calls at once.
+    pub concurrency: Option<u32>,
+}
+
+/// A model name of the user's own.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Alias {
+    /// `provider/model` in the order of preference.
+    pub route: Vec<String>,
+    /// How an account is chosen.
+    pub strategy: Strategy,
+    /// Changes to top-level body fields for this route.
+    pub body: BodyRules,
+    /// Headers set for this route.
+    pub headers: BTreeMap<String, String>,
+}
+
+/// How an account is chosen among those that could take the call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Strategy {
+    /// By affinity, else fill-first.
+    #[default]
+    Sticky,
+    /// In turn.
+    RoundRobin,
+    /// In the order of the configuration.
+    FillFirst,
+    /// Fewest calls under way per weight.
+    LeastBusy,
+    /// At random by weight.
+    Weighted,
+}
+
+/// Rules for the calls of one client key.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ClientRules {
+    /// Changes to top-level body fields.
+    pub body: BodyRules,
+    /// Headers set for this client.
+    pub headers: BTreeMap<String, String>,
+}
+
+/// The waiting room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parking {
+    /// The longest wait of one call.
+    pub max_wait: Duration,
+    /// The most calls that wait.
+    pub max_parked: usize,
+}

@@ -1,0 +1,5 @@
+//! The request path: plan a route, take an account, send, classify, try again or hand the answer back.
+
+pub mod answer;
+
+pub use answer::{Answer, Trace};

@@ -1,0 +1,45 @@
+//! Keywheel: one OpenAI-compatible endpoint in front of every AI account you own.
+//!
+//! The floor plan. A module imports only what its row lists, and a row lists only rows above it, so there are no
+//! cycles; `tests/it/floor_plan.rs` reads this table and fails on any other import. A new module gets a row here.
+//!
+//! | module | may import | owns |
+//! |---|---|---|
+//! | kit | | Fault, Secret, Time and Clock, ids, private files |
+//! | wire | kit | calls and their JSON bodies, frames of a reply, SSE, error bodies |
+//! | sim | kit wire | the scripted upstream: behind `sim/*`, in the lab, in an example |
+//! | operator | kit wire | trait Operator and its records: all that any face may ask for |
+//! | catalog | kit | providers |
+//! | config | kit catalog | settings: layered, validated once, immutable snapshots, one writer |
+//! | redact | kit wire config | the known-secret matcher: Call → Redacted, upstream words → safe words |
+//! | vault | kit config | secrets: env, command |
+//! | store | kit wire config | Ledger (durable): memory, sqlite |
+//! | adapter | kit wire catalog redact | dialects and vendors: no I/O, no clock, no secret |
+//! | accounts | kit wire catalog config vault store | pool, lease, cooldowns |
+//! | gateway | kit wire sim catalog config redact store adapter accounts | router, dispatch, parking, upstream, relay |
+//! | ops | kit wire operator catalog config redact vault store accounts gateway | Operator, in process |
+//! | serve | kit wire operator config gateway | doors: tcp, tls, unix, pipe; auth; dialect routes, admin |
+//! | client | kit wire operator config | Operator over the socket |
+//! | cli | kit wire operator config | parses to a Command, which main hands to app |
+//! | app | kit wire sim operator catalog config redact vault store adapter accounts gateway ops serve client cli | wiring: the only module that knows every concrete type |
+//!
+//! A request's way: `serve` tags the dialect and authenticates → `gateway::Gateway::call` → `router` → `dispatch`
+//! (park, lease, redact, encode, send, classify) → `upstream` → `relay` hands the bytes back untouched.
+
+pub mod accounts;
+pub mod adapter;
+pub mod app;
+pub mod catalog;
+pub mod cli;
+pub mod client;
+pub mod config;
+pub mod gateway;
+pub mod kit;
+pub mod operator;
+pub mod ops;
+pub mod redact;
+pub mod serve;
+pub mod sim;
+pub mod store;
+pub mod vault;
+pub mod wire;

@@ -1,0 +1,20 @@
+//! All that any face (command line, later TUI and panel) may ask of a running gateway, as plain records.
+//!
+//! `ops` answers in process, `client` carries the same question over the socket; both sides share these types, so a
+//! new question is one variant here and one arm in `ops`.
+
+pub mod records;
+
+use std::future::Future;
+use std::pin::Pin;
+
+pub use records::{AccountRow, Ask, ModelRow, ProviderRow, Refusal, Reply, RequestRow, Status};
+
+/// An answer under way.
+pub type Answering<'a> = Pin<Box<dyn Future<Output = Result<Reply, Refusal>> + Send + 'a>>;
+
+/// Whoever can answer for a running gateway.
+pub trait Operator: Send + Sync {
+    /// Answers one question.
+    fn ask(&self, ask: Ask) -> Answering<'_>;
+}

@@ -1,0 +1,174 @@
+//! The questions and the rows of their answers. Field names are stable: scripts read them with `--json`.
+
+use serde::{Deserialize, Serialize};
+
+/// A question or an order.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ask {
+    /// How the gateway is doing.
+    Status,
+    /// Every account and its state.
+    Accounts,
+    /// Every provider that has an account.
+    Providers,
+    /// Every model that can be called now; with `why`, also those that cannot, and the reason.
+    Models {
+        /// Whether to explain.
+        why: bool,
+    },
+    /// The newest calls.
+    Requests {
+        /// At most this many.
+        limit: usize,
+        /// Only those that did not complete.
+        failed: bool,
+    },
+    /// One call by the beginning of its id.
+    Request {
+        /// The beginning of its id.
+        id: String,
+    },
+    /// Read the configuration again.
+    Reload,
+    /// Stop serving, letting calls under way finish for a while.
+    Stop,
+}
+
+/// An answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reply {
+    /// To `Status`.
+    Status(Status),
+    /// To `Accounts`.
+    Accounts(Vec<AccountRow>),
+    /// To `Providers`.
+    Providers(Vec<ProviderRow>),
+    /// To `Models`.
+    Models(Vec<ModelRow>),
+    /// To `Requests`.
+    Requests(Vec<RequestRow>),
+    /// To `Request`: the row, its attempts and decisions as JSON.
+    Request(serde_json::Value),
+    /// To an order: what was done, in words.
+    Done(String),
+}
+
+/// Why a question was not answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+pub struct Refusal {
+    /// One sentence that says what to do.
+    pub message: String,
+}
+
+impl Refusal {
+    /// A refusal in these words.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into() }
+    }
+}
+
+/// How the gateway is doing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// Its version.
+    pub version: String,
+    /// Its process id.
+    pub pid: u32,
+    /// When it started, RFC 3339.
+    pub started: String,
+    /// Its doors, as URLs with the real ports.
+    pub listen: Vec<String>,
+    /// Calls under way.
+    pub in_flight: usize,
+    /// Calls that wait for an account.
+    pub parked: usize,
+    /// Accounts that can take a call now, and all accounts.
+    pub accounts_ready: usize,
+    /// All accounts.
+    pub accounts: usize,
+    /// What is wrong now, in sentences; empty when all is well.
+    pub warnings: Vec<String>,
+}
+
+/// An account and its state.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountRow {
+    /// Its id.
+    pub id: String,
+    /// Its provider.
+    pub provider: String,
+    /// The accounts it shares limits with.
+    pub quota_group: Option<String>,
+    /// `ready`, `cooling`, `half_open`, `needs_login` or `disabled`.
+    pub state: String,
+    /// Why, in words; empty when ready.
+    pub reason: String,
+    /// Since when, RFC 3339.
+    pub since: Option<String>,
+    /// Until when, RFC 3339.
+    pub until: Option<String>,
+}
+
+/// A provider.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProviderRow {
+    /// Its id.
+    pub id: String,
+    /// Its name for people.
+    pub name: String,
+    /// The dialect it speaks.
+    pub adapter: String,
+    /// Where it lives.
+    pub base_url: String,
+    /// How many accounts it has.
+    pub accounts: usize,
+    /// Where its definition comes from: `shipped`, or a file.
+    pub origin: String,
+}
+
+/// A model.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelRow {
+    /// As a client may write it.
+    pub id: String,
+    /// Its provider; several, comma-separated, for an alias.
+    pub provider: String,
+    /// Whether it can be called now.
+    pub callable: bool,
+    /// Why it can or cannot, in words.
+    pub why: String,
+}
+
+/// A call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestRow {
+    /// Its id.
+    pub id: String,
+    /// When it arrived, RFC 3339.
+    pub at: String,
+    /// The client key's name.
+    pub client: String,
+    /// The path below `/v1/`.
+    pub endpoint: String,
+    /// The provider that answered.
+    pub provider: Option<String>,
+    /// The account that answered.
+    pub account: Option<String>,
+    /// The model that answered, else the one asked for.
+    pub model: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// `completed`, `failed`, `broken` or `left`.
+    pub outcome: String,
+    /// Whether it was a stream.
+    pub stream: bool,
+    /// How many upstream tries it took.
+    pub attempts: usize,
+    /// Milliseconds spent waiting for an account.
+    pub parked_ms: u64,
+    /// Milliseconds from arrival to end.
+    pub total_ms: u64,
+}

@@ -1,0 +1,11 @@
+//! What goes over the wire: calls and their JSON bodies, the frames of a reply, and error bodies. No I/O.
+
+pub mod call;
+pub mod endpoint;
+pub mod error;
+pub mod json;
+pub mod sse;
+
+pub use call::{Call, Caller, Payload};
+pub use endpoint::Endpoint;
+pub use json::{Edit, Json, JsonError};
