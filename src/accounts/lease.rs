@@ -1,0 +1,43 @@
+//! The right to use one account for one attempt; given back on every path, also when the client leaves.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::pool::{Pool, Seat};
+use crate::config::Account;
+use crate::kit::{Fault, Time};
+
+/// An account taken for one attempt. Dropping it gives the account back.
+#[must_use = "a lease that is dropped at once gives the account back"]
+pub struct Lease {
+    pub(super) seat: Arc<Seat>,
+    pub(super) pool: Arc<Pool>,
+    pub(super) model: Box<str>,
+    pub(super) taken: Time,
+    pub(super) token: u64,
+    pub(super) affinity: Option<u64>,
+}
+
+impl Lease {
+    /// The account.
+    pub fn account(&self) -> &Arc<Account> {
+        &self.seat.account
+    }
+
+    /// The provider answered as it should.
+    pub fn succeeded(&self) {
+        self.pool.succeeded(self);
+    }
+
+    /// The attempt failed: whoever is to blame cools down.
+    pub fn failed(&self, fault: &Fault) {
+        self.pool.failed(self, fault);
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.seat.state.busy.fetch_sub(1, Ordering::AcqRel);
+        self.pool.release(self);
+    }
+}

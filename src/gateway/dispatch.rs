@@ -1,0 +1,190 @@
+//! The way of one call: for each route and account, park, lease, try, and decide by the fault what comes next.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::attempt::{Attempt, Opened};
+use super::journal::Journal;
+use super::parking::Ticket;
+use super::router::{Plan, Query};
+use super::{Inner, Trace, session};
+use crate::accounts::{Lease, NotBefore, Wanted};
+use crate::config::{Account, Settings};
+use crate::kit::{Blame, Fault, Kind, Next, Time};
+use crate::redact::{self, Redacted};
+use crate::store::Outcome;
+use crate::wire::{Call, Payload};
+
+/// However many accounts there are, a call is tried no oftener.
+const MOST_ATTEMPTS: usize = 5;
+
+/// A call whose answer has begun.
+pub(super) struct Started {
+    pub(super) opened: Opened,
+    pub(super) lease: Lease,
+    pub(super) journal: Journal,
+}
+
+/// A call that failed before any byte went to the client.
+pub(super) struct Failed {
+    pub(super) fault: Fault,
+    pub(super) trace: Trace,
+    /// When it could succeed, where that is known.
+    pub(super) reset: Option<Time>,
+}
+
+/// What has been tried so far.
+struct Tries {
+    /// Accounts that failed without cooling down.
+    tried: Vec<Arc<Account>>,
+    /// Accounts that get one more chance after a provider's failure.
+    repeated: Vec<Arc<Account>>,
+    /// Routes that no further account would help.
+    given_up: Vec<bool>,
+    count: usize,
+    last: Option<Fault>,
+}
+
+impl Inner {
+    /// Brings a call to the point where its answer begins.
+    pub(super) async fn open(self: Arc<Self>, call: Call, settings: Arc<Settings>) -> Result<Started, Failed> {
+        let mut journal = Journal::open(&call, Arc::clone(&self.ledger), Arc::clone(&self.in_flight));
+        let query = Query {
+            settings: &settings,
+            models: &self.models,
+            pool: &self.pool,
+            caller: &call.caller,
+            endpoint: &call.endpoint,
+            model: call.model.as_deref(),
+            provider: call.headers.get("x-keywheel-provider").and_then(|value| value.to_str().ok()),
+        };
+        let result = match query.plan() {
+            Ok(plan) => self.dispatch(redact::pass(call), &settings, &plan, &mut journal).await,
+            Err(fault) => Err((fault, None)),
+        };
+        match result {
+            Ok((opened, lease)) => Ok(Started { opened, lease, journal }),
+            Err((fault, reset)) => {
+                let trace = journal.trace();
+                drop(journal.finish(Outcome::Failed, fault.status()));
+                Err(Failed { fault, trace, reset })
+            }
+        }
+    }
+
+    async fn dispatch(
+        &self,
+        mut call: Redacted,
+        settings: &Settings,
+        plan: &Plan,
+        journal: &mut Journal,
+    ) -> Result<(Opened, Lease), (Fault, Option<Time>)> {
+        let affinity = session::affinity(&call);
+        let mut tries = Tries {
+            tried: Vec::new(),
+            repeated: Vec::new(),
+            given_up: vec![false; plan.routes.len()],
+            count: 0,
+            last: None,
+        };
+        let patience =
+            call.patience.map_or(settings.parking.max_wait, |own| settings.parking.max_wait.min(own * 9 / 10));
+        let deadline = Instant::now() + patience;
+        while tries.count < MOST_ATTEMPTS {
+            let (at, lease) = match self.lease(&call, settings, plan, &tries, affinity, deadline, journal).await {
+                Ok(found) => found,
+                Err(not) => return Err(tries.fail(&not)),
+            };
+            let route = &plan.routes[at];
+            journal.attempt(&route.provider.id, &lease.account().id, &route.model);
+            let once = matches!(call.payload, Payload::Upload(_));
+            let attempt = Attempt { inner: self, settings, plan, route, lease: &lease };
+            match attempt.run(&mut call, journal).await {
+                Ok(opened) => return Ok((opened, lease)),
+                Err(fault) => {
+                    journal.fault(&fault);
+                    lease.failed(&fault);
+                    if once || fault.kind.next() == Next::Stop {
+                        return Err((fault, None));
+                    }
+                    tries.learn(at, &lease, fault);
+                }
+            }
+        }
+        Err(tries.fail(&NotBefore::default()))
+    }
+
+    /// The next account along the routes, waiting for one where that helps.
+    #[expect(clippy::too_many_arguments, reason = "everything that a choice depends on, named at its only call")]
+    async fn lease(
+        &self,
+        call: &Redacted,
+        settings: &Settings,
+        plan: &Plan,
+        tries: &Tries,
+        affinity: Option<u64>,
+        deadline: Instant,
+        journal: &mut Journal,
+    ) -> Result<(usize, Lease), NotBefore> {
+        let seek = || {
+            let mut nearest = NotBefore::default();
+            for (at, route) in plan.routes.iter().enumerate().filter(|(at, _)| !tries.given_up[*at]) {
+                let (provider, model) = (route.provider.id.as_str(), route.model.as_str());
+                let wanted = Wanted { provider, model, strategy: plan.strategy, affinity, tried: &tries.tried };
+                match self.pool.try_lease(wanted) {
+                    Ok(lease) => return Ok((at, lease)),
+                    Err(not) => nearest.join(not),
+                }
+            }
+            Err(nearest)
+        };
+        let name = call.model.as_deref().unwrap_or_default();
+        let ticket = Ticket { plan: name, client: &call.caller.name, deadline, room: settings.parking.max_parked };
+        let began = Instant::now();
+        let found = self.parking.enter(&self.pool, &self.clock, ticket, seek).await;
+        let waited = began.elapsed();
+        if waited > Duration::from_millis(1) {
+            journal.parked(u64::try_from(waited.as_micros()).unwrap_or(u64::MAX));
+        }
+        if let Err(not) = &found {
+            journal.passed_over(name, not);
+        }
+        found
+    }
+}
+
+impl Tries {
+    /// Takes in a failed attempt. Accounts that cool down are kept away by the pool itself.
+    fn learn(&mut self, route: usize, lease: &Lease, fault: Fault) {
+        self.count += 1;
+        let account = Arc::clone(lease.account());
+        let cooled = matches!(fault.kind.blame(), Blame::Account | Blame::AccountModel);
+        match fault.kind.next() {
+            Next::OtherRoute => self.given_up[route] = true,
+            Next::SameAccount if !self.repeated.iter().any(|other| other.id == account.id) => {
+                self.repeated.push(account)
+            }
+            _ if cooled => {}
+            _ => self.tried.push(account),
+        }
+        self.last = Some(fault);
+    }
+
+    /// What the client is told when nothing is left to try.
+    fn fail(self, not: &NotBefore) -> (Fault, Option<Time>) {
+        let fault = match self.last {
+            Some(fault) if !matches!(fault.kind, Kind::Throttled(..)) => fault,
+            _ => exhausted(not),
+        };
+        (fault, not.at)
+    }
+}
+
+fn exhausted(not: &NotBefore) -> Fault {
+    let why: Vec<String> = not.verdicts.iter().take(5).map(|v| format!("{}: {}", v.account, v.why)).collect();
+    let when = not.at.map_or(String::new(), |at| format!(" before {at}"));
+    let what = "wait, add an account, or route to another provider";
+    Fault::new(Kind::Exhausted(not.at), format!("no account can take this call{when} ({}); {what}", why.join("; ")))
+}

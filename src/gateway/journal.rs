@@ -1,0 +1,171 @@
+//! What becomes a ledger entry: kept with the call from its arrival, recorded once however it ends.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use super::{Trace, session};
+use crate::accounts::NotBefore;
+use crate::kit::Fault;
+use crate::store::{Attempt, Context, Decision, Durable, Entry, Ledger, Outcome};
+use crate::wire::{Call, Payload};
+
+/// The record of one call. Dropped unfinished, the client has left.
+pub(super) struct Journal {
+    entry: Option<Entry>,
+    started: Instant,
+    ledger: Arc<dyn Ledger>,
+    in_flight: Arc<AtomicUsize>,
+}
+
+impl Journal {
+    /// Begins with the call's arrival.
+    pub(super) fn open(call: &Call, ledger: Arc<dyn Ledger>, in_flight: Arc<AtomicUsize>) -> Self {
+        in_flight.fetch_add(1, Ordering::AcqRel);
+        let text = |name: &str| call.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let entry = Entry {
+            id: call.id,
+            tenant: "local".to_owned(),
+            at: call.at,
+            client: call.caller.name.clone(),
+            endpoint: call.endpoint.path().to_owned(),
+            asked: call.model.clone().unwrap_or_default(),
+            provider: None,
+            account: None,
+            model: None,
+            status: 0,
+            outcome: Outcome::Left,
+            stream: call.stream,
+            parked_us: 0,
+            first_byte_us: None,
+            total_us: 0,
+            bytes_in: match &call.payload {
+                Payload::Json(body) => body.bytes().len() as u64,
+                Payload::Raw(body) => body.len() as u64,
+                Payload::Upload(upload) => upload.length.unwrap_or(0),
+                Payload::Empty => 0,
+            },
+            bytes_out: 0,
+            context: Context {
+                project: text("x-keywheel-project"),
+                session_id: session::name(call),
+                run_id: text("x-keywheel-run"),
+                parent_id: text("x-keywheel-parent").and_then(|id| id.parse().ok()),
+            },
+            attempts: Vec::new(),
+            decisions: Vec::new(),
+        };
+        Self { entry: Some(entry), started: Instant::now(), ledger, in_flight }
+    }
+
+    /// Microseconds since the call's arrival.
+    pub(super) fn elapsed_us(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+
+    fn with(&mut self, change: impl FnOnce(&mut Entry)) {
+        if let Some(entry) = &mut self.entry {
+            change(entry);
+        }
+    }
+
+    /// Notes an attempt that begins.
+    pub(super) fn attempt(&mut self, provider: &str, account: &str, model: &str) {
+        let start_us = self.elapsed_us();
+        self.with(|entry| {
+            entry.provider = Some(provider.to_owned());
+            entry.account = Some(account.to_owned());
+            entry.model = Some(model.to_owned()).filter(|model| !model.is_empty());
+            entry.attempts.push(Attempt {
+                provider: provider.to_owned(),
+                account: account.to_owned(),
+                model: model.to_owned(),
+                status: None,
+                fault: None,
+                why: None,
+                start_us,
+                head_us: None,
+            });
+        });
+    }
+
+    /// Notes the response head of the attempt under way.
+    pub(super) fn head(&mut self, status: u16) {
+        let now = self.elapsed_us();
+        self.with(|entry| {
+            if let Some(attempt) = entry.attempts.last_mut() {
+                attempt.status = Some(status);
+                attempt.head_us = Some(now.saturating_sub(attempt.start_us));
+            }
+        });
+    }
+
+    /// Notes why the attempt under way failed.
+    pub(super) fn fault(&mut self, fault: &Fault) {
+        self.with(|entry| {
+            if let Some(attempt) = entry.attempts.last_mut() {
+                attempt.fault = Some(fault.kind.code().to_owned());
+                attempt.why = Some(fault.message.to_string());
+            }
+        });
+    }
+
+    /// Notes why the accounts of a route were passed over.
+    pub(super) fn passed_over(&mut self, route: &str, not: &NotBefore) {
+        self.with(|entry| {
+            entry.decisions.extend(not.verdicts.iter().map(|verdict| Decision {
+                route: route.to_owned(),
+                account: verdict.account.clone(),
+                verdict: verdict.why.clone(),
+            }));
+        });
+    }
+
+    /// Adds to the time spent waiting for an account.
+    pub(super) fn parked(&mut self, waited_us: u64) {
+        self.with(|entry| entry.parked_us += waited_us);
+    }
+
+    /// Counts bytes that are handed to the client.
+    pub(super) fn sent(&mut self, bytes: usize) {
+        let now = self.elapsed_us();
+        self.with(|entry| {
+            entry.first_byte_us.get_or_insert(now);
+            entry.bytes_out += bytes as u64;
+        });
+    }
+
+    /// How the call went so far, for headers.
+    pub(super) fn trace(&self) -> Trace {
+        self.entry.as_ref().map_or_else(Trace::default, |entry| Trace {
+            provider: entry.provider.clone(),
+            account: entry.account.clone(),
+            model: entry.model.clone(),
+            attempts: entry.attempts.len(),
+            parked_us: entry.parked_us,
+        })
+    }
+
+    /// Records the call. Resolves when the record is durable; queued even if nobody waits.
+    pub(super) fn finish(&mut self, outcome: Outcome, status: u16) -> Durable {
+        let total_us = self.elapsed_us();
+        match self.entry.take() {
+            None => Box::pin(std::future::ready(())),
+            Some(mut entry) => {
+                self.in_flight.fetch_sub(1, Ordering::AcqRel);
+                entry.outcome = outcome;
+                entry.status = status;
+                entry.total_us = total_us;
+                self.ledger.record(entry)
+            }
+        }
+    }
+}
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        if self.entry.is_some() {
+            drop(self.finish(Outcome::Left, 499));
+        }
+    }
+}

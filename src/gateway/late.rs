@@ -1,0 +1,66 @@
+//! A stream whose answer is slow to begin: 200 and keep-alives first, since clients give up on silence.
+
+use std::pin::Pin;
+
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue, StatusCode};
+
+use super::answer::{Answer, Bytestream, Head};
+use super::dispatch::{Failed, Started};
+use super::relay::{Line, Relay};
+use super::{Trace, dispatch};
+use crate::kit::{Fault, Kind};
+use crate::wire::error;
+
+/// A call on its way to an answer.
+type Opening = Pin<Box<dyn Future<Output = Result<dispatch::Started, dispatch::Failed>> + Send>>;
+
+enum Step {
+    /// Waiting, with a frame to send at once.
+    Waiting(Opening, Option<Bytes>),
+    Relaying(Bytestream),
+    Reset(Fault),
+    Over,
+}
+
+/// Commits to 200, keeps the client's timers alive, and tells what becomes of the call in the stream.
+pub(super) fn answer(head: &Head, opening: Opening, line: Line) -> Answer {
+    let mut headers = HeaderMap::new();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
+    head.describe(&Trace::default(), &mut headers);
+    let first = Step::Waiting(opening, line.frame());
+    let body = stream::unfold(first, move |step| next(step, line.clone()));
+    Answer { status: StatusCode::OK, headers, body: Box::pin(body) }
+}
+
+async fn next(mut step: Step, line: Line) -> Option<(std::io::Result<Bytes>, Step)> {
+    loop {
+        step = match step {
+            Step::Waiting(opening, Some(frame)) => return Some((Ok(frame), Step::Waiting(opening, None))),
+            Step::Waiting(mut opening, None) => match tokio::time::timeout(line.keep_alive, &mut opening).await {
+                Err(_) => Step::Waiting(opening, line.frame()),
+                Ok(Ok(started)) if started.opened.events => relayed(started, &line),
+                Ok(Ok(_)) => {
+                    let fault = Fault::new(Kind::Broken, "the provider answered a stream request without a stream");
+                    return Some((Ok(error::event(&line.endpoint, &fault)), Step::Reset(fault)));
+                }
+                Ok(Err(Failed { fault, .. })) => {
+                    return Some((Ok(error::event(&line.endpoint, &fault)), Step::Reset(fault)));
+                }
+            },
+            Step::Relaying(mut body) => {
+                let chunk = body.next().await?;
+                return Some((chunk, Step::Relaying(body)));
+            }
+            Step::Reset(fault) => return Some((Err(std::io::Error::other(fault)), Step::Over)),
+            Step::Over => return None,
+        };
+    }
+}
+
+fn relayed(started: Started, line: &Line) -> Step {
+    let Started { opened, lease, journal } = started;
+    Step::Relaying(Box::pin(Relay::new(line.clone(), opened, lease, journal).into_stream()))
+}

@@ -1,0 +1,174 @@
+//! The only place that waits for an account.
+//!
+//! Calls of one plan form a line. Its head alone asks for an account, sleeping until one can be free; the others sleep
+//! until they are the head, so a reset releases them one by one and not as a herd. The next head comes from the
+//! clients in turn, within one client in order of arrival. A call that leaves costs nothing: its place is passed over.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep_until};
+
+use crate::accounts::{NotBefore, Pool};
+use crate::kit::Clock;
+
+/// The waiting room of all plans.
+#[derive(Default)]
+pub(super) struct Parking {
+    lines: Mutex<HashMap<String, Line>>,
+    parked: AtomicUsize,
+}
+
+/// Those who wait for the same plan, behind its head.
+#[derive(Default)]
+struct Line {
+    /// When the head expects an account.
+    expected: NotBefore,
+    /// Clients with somebody in line, in turn.
+    turns: VecDeque<String>,
+    waiting: HashMap<String, VecDeque<oneshot::Sender<()>>>,
+}
+
+/// Who waits, for what, and until when.
+pub(super) struct Ticket<'a> {
+    /// What the line is for.
+    pub(super) plan: &'a str,
+    /// The client key's name.
+    pub(super) client: &'a str,
+    /// After this it is better to say no.
+    pub(super) deadline: Instant,
+    /// The most that may wait at once.
+    pub(super) room: usize,
+}
+
+/// A place in a line, given up on drop.
+struct Place<'a> {
+    parking: &'a Parking,
+    plan: &'a str,
+    head: bool,
+}
+
+impl Parking {
+    /// How many calls wait.
+    pub(super) fn parked(&self) -> usize {
+        self.parked.load(Ordering::Acquire)
+    }
+
+    /// Takes what `seek` finds; waits for it in line where that can help before the deadline.
+    pub(super) async fn enter<T>(
+        &self,
+        pool: &Pool,
+        clock: &Clock,
+        ticket: Ticket<'_>,
+        seek: impl Fn() -> Result<T, NotBefore>,
+    ) -> Result<T, NotBefore> {
+        let mut not = match self.expected(ticket.plan) {
+            // whoever comes now stands behind those who wait
+            Some(not) => not,
+            None => match seek() {
+                Ok(found) => return Ok(found),
+                Err(not) => not,
+            },
+        };
+        if !in_time(&not, clock, ticket.deadline) || self.parked() >= ticket.room {
+            return Err(not);
+        }
+        let (mut place, turn) = self.join(&ticket, &not);
+        if let Some(turn) = turn {
+            tokio::select! {
+                biased;
+                _ = turn => place.head = true,
+                () = sleep_until(ticket.deadline) => return Err(not),
+            }
+        }
+        loop {
+            let mut changed = std::pin::pin!(pool.changed());
+            // registered before looking, so that nothing is missed in between
+            changed.as_mut().enable();
+            not = match seek() {
+                Ok(found) => return Ok(found),
+                Err(not) => not,
+            };
+            if !in_time(&not, clock, ticket.deadline) {
+                return Err(not);
+            }
+            if let Some(line) = self.lock().get_mut(ticket.plan) {
+                line.expected = not.clone();
+            }
+            let wake = not.at.map_or(ticket.deadline, |at| Instant::now() + at.since(clock.now())).min(ticket.deadline);
+            tokio::select! {
+                () = sleep_until(wake) => {}
+                () = changed => {}
+            }
+            if Instant::now() >= ticket.deadline {
+                return Err(not);
+            }
+        }
+    }
+
+    /// What the head of a line expects; `None` when nobody waits.
+    fn expected(&self, plan: &str) -> Option<NotBefore> {
+        self.lock().get(plan).map(|line| line.expected.clone())
+    }
+
+    /// Becomes the head of a new line, or takes a place in one with the signal of its turn.
+    fn join<'a>(&'a self, ticket: &Ticket<'a>, not: &NotBefore) -> (Place<'a>, Option<oneshot::Receiver<()>>) {
+        self.parked.fetch_add(1, Ordering::AcqRel);
+        let mut place = Place { parking: self, plan: ticket.plan, head: false };
+        let mut lines = self.lock();
+        let Some(line) = lines.get_mut(ticket.plan) else {
+            lines.insert(ticket.plan.to_owned(), Line { expected: not.clone(), ..Line::default() });
+            place.head = true;
+            return (place, None);
+        };
+        let (signal, turn) = oneshot::channel();
+        if !line.waiting.contains_key(ticket.client) {
+            line.turns.push_back(ticket.client.to_owned());
+        }
+        line.waiting.entry(ticket.client.to_owned()).or_default().push_back(signal);
+        (place, Some(turn))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Line>> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Line {
+    /// Tells the next in line that it is the head; false when nobody is left.
+    fn promote(&mut self) -> bool {
+        while let Some(client) = self.turns.pop_front() {
+            let Some(queue) = self.waiting.get_mut(&client) else { continue };
+            let woken = std::iter::from_fn(|| queue.pop_front()).any(|signal| signal.send(()).is_ok());
+            if queue.is_empty() {
+                self.waiting.remove(&client);
+            } else {
+                self.turns.push_back(client);
+            }
+            if woken {
+                return true;
+            }
+        }
+        false
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.parking.parked.fetch_sub(1, Ordering::AcqRel);
+        if !self.head {
+            return;
+        }
+        let mut lines = self.parking.lock();
+        if lines.get_mut(self.plan).is_some_and(|line| !line.promote()) {
+            lines.remove(self.plan);
+        }
+    }
+}
+
+/// Whether waiting can help before the deadline.
+fn in_time(not: &NotBefore, clock: &Clock, deadline: Instant) -> bool {
+    not.busy || not.at.is_some_and(|at| Instant::now() + at.since(clock.now()) < deadline)
+}

@@ -1,0 +1,274 @@
+//! Hands an answer back byte for byte, watches its timers, and holds its last frame until the call is recorded.
+
+use std::collections::VecDeque;
+use std::io;
+use std::pin::Pin;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt, stream};
+use tokio::time::{Instant, Sleep};
+
+use super::attempt::Opened;
+use super::journal::Journal;
+use super::upstream::Body;
+use crate::accounts::Lease;
+use crate::kit::{Fault, Kind};
+use crate::store::{Durable, Outcome};
+use crate::wire::endpoint::Mark;
+use crate::wire::sse::Frames;
+use crate::wire::{Endpoint, error};
+
+/// How long an upstream may take to end a stream that is complete; some send a last word about cost.
+const TAIL: Duration = Duration::from_secs(2);
+
+/// What a relay needs to know of the call.
+#[derive(Clone)]
+pub(super) struct Line {
+    pub(super) endpoint: Endpoint,
+    /// The model for keep-alive frames.
+    pub(super) model: String,
+    /// Seconds since the epoch for keep-alive frames.
+    pub(super) created: i64,
+    pub(super) keep_alive: Duration,
+}
+
+/// An answer on its way to the client.
+pub(super) struct Relay {
+    line: Line,
+    status: u16,
+    chunks: VecDeque<Bytes>,
+    body: Body,
+    shape: Shape,
+    stall: Duration,
+    /// The last byte from the upstream, and the last to the client.
+    heard: Instant,
+    spoke: Instant,
+    timer: Pin<Box<Sleep>>,
+    lease: Option<Lease>,
+    journal: Journal,
+    step: Step,
+}
+
+/// How the end of the answer is recognised.
+enum Shape {
+    /// Server-sent events: by the frame that completes them.
+    Events { frames: Frames, finished: bool },
+    /// A body of stated length: by its last byte.
+    Sized { left: u64 },
+    /// A body without: by its end, so that one chunk is always kept back.
+    Unsized { kept: Option<Bytes> },
+}
+
+enum Step {
+    Flow,
+    /// The completing bytes wait for the record.
+    Recording(Bytes, Durable),
+    /// Completed; what still comes is passed on.
+    Tail,
+    /// The client has been told; the connection is reset next.
+    Reset(Fault),
+    Over,
+}
+
+/// What happened next.
+enum Event {
+    Chunk(Bytes),
+    End,
+    Fault(Fault),
+    Timer,
+}
+
+impl Relay {
+    pub(super) fn new(line: Line, opened: Opened, lease: Lease, journal: Journal) -> Self {
+        let length = opened.headers.get(http::header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse().ok());
+        let shape = match (opened.events, length) {
+            (true, _) => Shape::Events { frames: Frames::default(), finished: false },
+            (false, Some(left)) => Shape::Sized { left },
+            (false, None) => Shape::Unsized { kept: None },
+        };
+        let now = Instant::now();
+        let first = opened.stall.min(line.keep_alive);
+        Self {
+            line,
+            status: opened.status.as_u16(),
+            chunks: opened.chunks,
+            body: opened.body,
+            shape,
+            stall: opened.stall,
+            heard: now,
+            spoke: now,
+            timer: Box::pin(tokio::time::sleep(first)),
+            lease: Some(lease),
+            journal,
+            step: Step::Flow,
+        }
+    }
+
+    /// The answer's body for the client.
+    pub(super) fn into_stream(self) -> impl Stream<Item = io::Result<Bytes>> + Send {
+        stream::unfold(self, |mut relay| async move { Some((relay.next().await?, relay)) })
+    }
+
+    async fn next(&mut self) -> Option<io::Result<Bytes>> {
+        loop {
+            match std::mem::replace(&mut self.step, Step::Over) {
+                Step::Over => return None,
+                Step::Reset(fault) => return Some(Err(io::Error::other(fault))),
+                Step::Recording(bytes, durable) => {
+                    durable.await;
+                    self.step = Step::Tail;
+                    self.timer.as_mut().reset(Instant::now() + TAIL);
+                    if !bytes.is_empty() {
+                        return Some(Ok(bytes));
+                    }
+                }
+                step @ (Step::Flow | Step::Tail) => {
+                    let tail = matches!(step, Step::Tail);
+                    self.step = step;
+                    let event = self.event().await;
+                    let out = if tail { self.after(event) } else { self.during(event) };
+                    if let Some(bytes) = out.filter(|bytes| !bytes.is_empty()) {
+                        self.spoke = Instant::now();
+                        self.journal.sent(bytes.len());
+                        return Some(Ok(bytes));
+                    }
+                }
+            }
+        }
+    }
+
+    async fn event(&mut self) -> Event {
+        if let Some(chunk) = self.chunks.pop_front() {
+            return Event::Chunk(chunk);
+        }
+        tokio::select! {
+            biased;
+            chunk = self.body.next() => match chunk {
+                Some(Ok(chunk)) => { self.heard = Instant::now(); Event::Chunk(chunk) }
+                Some(Err(fault)) => Event::Fault(fault),
+                None => Event::End,
+            },
+            () = self.timer.as_mut() => Event::Timer,
+        }
+    }
+
+    /// The answer is under way.
+    fn during(&mut self, event: Event) -> Option<Bytes> {
+        match event {
+            Event::Chunk(chunk) => self.chunk(chunk),
+            Event::End => self.end(),
+            Event::Fault(fault) => self.break_off(fault),
+            Event::Timer => self.tick(),
+        }
+    }
+
+    /// The answer is complete and recorded; what follows is passed on, and no failure counts any more.
+    fn after(&mut self, event: Event) -> Option<Bytes> {
+        match event {
+            Event::Chunk(chunk) => return Some(chunk),
+            Event::End | Event::Fault(_) | Event::Timer => self.step = Step::Over,
+        }
+        None
+    }
+
+    fn chunk(&mut self, chunk: Bytes) -> Option<Bytes> {
+        match &mut self.shape {
+            Shape::Sized { left } => {
+                *left = left.saturating_sub(chunk.len() as u64);
+                if *left == 0 { self.complete(chunk) } else { Some(chunk) }
+            }
+            Shape::Unsized { kept } => kept.replace(chunk),
+            Shape::Events { frames, finished } => {
+                let mut last = None;
+                frames.push(&chunk, |frame, start| match self.line.endpoint.mark(frame) {
+                    Mark::Last if last.is_none() => last = Some(start),
+                    Mark::Finish => *finished = true,
+                    _ => {}
+                });
+                let Some(at) = last else { return Some(chunk) };
+                let before = chunk.slice(..at);
+                self.complete(chunk.slice(at..)).or(Some(before))
+            }
+        }
+    }
+
+    /// The body ended.
+    fn end(&mut self) -> Option<Bytes> {
+        match &mut self.shape {
+            Shape::Sized { left: 0 } => self.complete(Bytes::new()),
+            Shape::Sized { .. } => self.break_off(self.cut()),
+            Shape::Unsized { kept } => {
+                let last = kept.take().unwrap_or_default();
+                self.complete(last)
+            }
+            Shape::Events { frames, finished } => {
+                let rest = if frames.rest().is_empty() { Mark::None } else { self.line.endpoint.mark(frames.rest()) };
+                let open = matches!(self.line.endpoint, Endpoint::Embeddings | Endpoint::Other(_));
+                if open || *finished || rest != Mark::None {
+                    self.complete(Bytes::new())
+                } else {
+                    self.break_off(self.cut())
+                }
+            }
+        }
+    }
+
+    fn cut(&self) -> Fault {
+        Fault::new(
+            Kind::Broken,
+            "connection lost: the provider ended its answer before it was whole; send the request again",
+        )
+    }
+
+    /// The answer is whole: its last bytes go out once it is recorded.
+    fn complete(&mut self, bytes: Bytes) -> Option<Bytes> {
+        if let Some(lease) = self.lease.take() {
+            lease.succeeded();
+        }
+        self.journal.sent(bytes.len());
+        let durable = self.journal.finish(Outcome::Completed, self.status);
+        self.step = Step::Recording(bytes, durable);
+        None
+    }
+
+    /// The answer cannot be whole any more: the client is told by an error event where one fits between two frames,
+    /// and the connection is reset either way, since a clean end would pass for the whole answer.
+    fn break_off(&mut self, fault: Fault) -> Option<Bytes> {
+        if let Some(lease) = self.lease.take() {
+            lease.failed(&fault);
+        }
+        self.journal.fault(&fault);
+        drop(self.journal.finish(Outcome::Broken, self.status));
+        let event = match &self.shape {
+            Shape::Events { frames, .. } if frames.between() => Some(error::event(&self.line.endpoint, &fault)),
+            _ => None,
+        };
+        self.step = Step::Reset(fault);
+        event
+    }
+
+    fn tick(&mut self) -> Option<Bytes> {
+        if self.heard.elapsed() >= self.stall {
+            let seconds = self.stall.as_secs();
+            return self.break_off(Fault::new(
+                Kind::Stalled,
+                format!("stream timeout: the provider sent nothing for {seconds} s"),
+            ));
+        }
+        let between = matches!(&self.shape, Shape::Events { frames, .. } if frames.between());
+        let due = between && self.spoke.elapsed() >= self.line.keep_alive;
+        let frame = if due { self.line.frame() } else { None };
+        let spoke = if frame.is_some() { Instant::now() } else { self.spoke };
+        let next = (spoke + self.line.keep_alive).max(Instant::now() + Duration::from_millis(50));
+        self.timer.as_mut().reset(next.min(self.heard + self.stall));
+        frame
+    }
+}
+
+impl Line {
+    /// A keep-alive frame, where the dialect has one.
+    pub(super) fn frame(&self) -> Option<Bytes> {
+        self.endpoint.keep_alive(&self.model, self.created).map(Bytes::from)
+    }
+}
