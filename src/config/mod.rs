@@ -1,12 +1,43 @@
 //! Settings: layered, validated once, handed out as immutable snapshots, edited by one writer.
+//!
+//! `layers` finds the texts, `read` checks each against `schema` (made from `shape`), `merge` lays them over each other,
+//! `check` turns the sum into `settings`, and `load` is the way through all of them.
 
+mod accounts;
+mod check;
+pub mod discover;
+pub mod edit;
+mod forms;
+pub mod home;
+mod key;
+mod layers;
+mod limits;
+mod load;
+mod merge;
+mod origins;
+mod problem;
+mod read;
+pub mod schema;
 pub mod settings;
+mod shape;
+pub mod watch;
 
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-pub use settings::{Account, Alias, ClientRules, Limits, Listen, Parking, SecretSource, Settings, Strategy, Tls};
+pub use edit::{EditError, Edited, edit, undo};
+pub use forms::Size;
+pub use home::{Env, HomeError, Paths};
+pub use layers::{Layer, Overrides, variables};
+pub use load::{Loaded, load, parse};
+pub use origins::{Origin, Origins, Row};
+pub use problem::{Problem, Problems};
+pub use read::Place;
+pub use settings::{
+    Account, Alias, ClientRules, Dialectic, Limits, Listen, Mode, Parking, SecretSource, Settings, Strategy, Tls,
+};
+pub use watch::{Watch, WatchError, watch};
 
 /// The settings in force. Readers take a snapshot for one call; a reload swaps in the next one.
 #[derive(Clone)]

@@ -6,6 +6,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use crate::catalog::{BodyRules, Provider};
 
 /// Every setting, checked. Built only by this room.
@@ -29,12 +32,16 @@ pub struct Settings {
     pub discover: bool,
     /// Providers by id: shipped, the user's files, and stanzas over both.
     pub providers: BTreeMap<String, Arc<Provider>>,
+    /// Where a provider's definition comes from, by its id: the last file that says something about it, or `shipped`.
+    pub provider_origins: BTreeMap<String, String>,
     /// Accounts in the order of the configuration, those found by discovery last.
     pub accounts: Vec<Arc<Account>>,
     /// Aliases, pools and fallback chains.
     pub models: BTreeMap<String, Alias>,
     /// Rules per client key name.
     pub clients: BTreeMap<String, ClientRules>,
+    /// Second opinions, by the name after `dialectics/`.
+    pub dialectics: BTreeMap<String, Dialectic>,
     /// The waiting room.
     pub parking: Parking,
     /// A stream's wait after which 200 and keep-alives are sent.
@@ -143,7 +150,8 @@ pub struct Alias {
 }
 
 /// How an account is chosen among those that could take the call.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum Strategy {
     /// By affinity, else fill-first.
     #[default]
@@ -165,6 +173,29 @@ pub struct ClientRules {
     pub body: BodyRules,
     /// Headers set for this client.
     pub headers: BTreeMap<String, String>,
+}
+
+/// Several models that answer one call together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dialectic {
+    /// How they work together.
+    pub mode: Mode,
+    /// `provider/model` of each, in order.
+    pub legs: Vec<String>,
+    /// `provider/model` that writes the final answer; the first leg when absent.
+    pub synthesis: Option<String>,
+}
+
+/// How the legs of a dialectic work together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// They answer and criticise each other.
+    Debate,
+    /// Each takes a part.
+    Split,
+    /// Each answers alone.
+    Panel,
 }
 
 /// The waiting room.

@@ -1,0 +1,246 @@
+//! What a settings file may say, with every default: the JSON schema, the check of a file and its reading come from
+//! these types.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::forms::{Route, Size};
+use super::settings::{Listen, Mode, Strategy};
+use crate::catalog::{BaseUrl, BodyRules, EnvName, ProxyUrl, Stanza, Timeouts, Wait, Waits};
+
+/// The settings file.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(title = "keywheel.toml")]
+pub struct Shape {
+    /// Where the gateway listens: `tcp://HOST:PORT`, `tls://HOST:PORT`, `unix:///PATH`, `unix:` (the home's own socket),
+    /// `pipe://NAME` (Windows).
+    #[schemars(length(min = 1))]
+    pub listen: Vec<Listen>,
+    /// Whether `tcp://` may listen off loopback, where keys travel unencrypted.
+    pub allow_plaintext: bool,
+    /// Host names besides loopback that a request's `Host` may carry.
+    pub hosts: Vec<String>,
+    /// Browser origins that may call: `https://app.example.com`.
+    pub origins: Vec<String>,
+    /// Certificate and key for `tls://`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<TlsFiles>,
+    /// Outbound proxy for every provider that names none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proxy: Option<ProxyUrl>,
+    /// The provider for bare model names that are known nowhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub default_provider: Option<String>,
+    /// Whether keys in the environment and servers on this machine are looked for at start.
+    pub discover: bool,
+    /// A stream's wait after which status 200 and keep-alives are sent.
+    pub header_after: Wait,
+    /// Between two keep-alive frames.
+    pub keep_alive: Wait,
+    /// The largest JSON body.
+    pub body_limit: Size,
+    /// The largest streamed upload.
+    pub upload_limit: Size,
+    /// How long to wait for providers that say nothing else.
+    pub timeouts: Waits,
+    /// The waiting room.
+    pub parking: ParkingEntry,
+    /// Providers by id; a shipped id needs no stanza, one here overrides only the keys it names.
+    pub providers: BTreeMap<String, Stanza>,
+    /// Credentials.
+    pub accounts: Vec<AccountEntry>,
+    /// Model names of your own: alias, pool and fallback chain in one.
+    pub models: BTreeMap<String, AliasEntry>,
+    /// Rules per client key name.
+    pub clients: BTreeMap<String, ClientEntry>,
+    /// Second opinions, by the name after `dialectics/`.
+    pub dialectics: BTreeMap<String, DialecticEntry>,
+}
+
+/// Certificate files in PEM, relative to the configuration folder.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TlsFiles {
+    /// The chain, leaf first.
+    pub cert: PathBuf,
+    /// The private key.
+    pub key: PathBuf,
+}
+
+/// The waiting room.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ParkingEntry {
+    /// The longest wait of one call.
+    pub max_wait: Wait,
+    /// The most calls that wait.
+    pub max_parked: u32,
+}
+
+/// One credential.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct AccountEntry {
+    /// Its id, unlike any other account's.
+    #[schemars(required, length(min = 1))]
+    pub id: String,
+    /// The provider it belongs to.
+    #[schemars(required)]
+    pub provider: String,
+    /// Where its secret comes from; `{ vault = ID }` when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret: Option<SecretEntry>,
+    /// Its own base URL, where accounts of one provider live at different places.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base_url: Option<BaseUrl>,
+    /// Accounts of one group share a limit and cool down together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quota_group: Option<String>,
+    /// Free words for choosing several accounts at once.
+    pub tags: Vec<String>,
+    /// Higher is taken first.
+    pub priority: i32,
+    /// Its share among equals.
+    #[schemars(range(min = 1))]
+    pub weight: u32,
+    /// Local limits.
+    pub limits: LimitsEntry,
+    /// Its own outbound proxy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proxy: Option<ProxyUrl>,
+    /// The only models it may be used for, as globs; empty means all.
+    pub models: Vec<String>,
+    /// Switched off by a person.
+    pub disabled: bool,
+}
+
+/// Where a secret comes from: exactly one of `env`, `command` and `vault`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct SecretEntry {
+    /// The environment variable that holds it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub env: Option<EnvName>,
+    /// A program and its arguments that prints it; no shell is involved.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command: Option<Vec<String>>,
+    /// How long what the command printed may be used; without it, until the key is rejected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ttl: Option<Wait>,
+    /// Its name in the vault.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vault: Option<String>,
+}
+
+/// Local limits; what is absent is unlimited.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct LimitsEntry {
+    /// Requests a minute.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub rpm: Option<u32>,
+    /// Tokens a minute.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub tpm: Option<u64>,
+    /// Calls at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub concurrency: Option<u32>,
+}
+
+/// A model name of your own.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct AliasEntry {
+    /// `provider/model` in the order of preference.
+    #[schemars(required, length(min = 1))]
+    pub route: Vec<Route>,
+    /// How an account is chosen.
+    pub strategy: Strategy,
+    /// Changes to top-level body fields for this route.
+    pub body: BodyRules,
+    /// Headers set for this route.
+    pub headers: BTreeMap<String, String>,
+}
+
+/// Rules for the calls of one client key.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ClientEntry {
+    /// Changes to top-level body fields.
+    pub body: BodyRules,
+    /// Headers set for this client.
+    pub headers: BTreeMap<String, String>,
+}
+
+/// Several models that answer one call together.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DialecticEntry {
+    /// How they work together.
+    pub mode: Mode,
+    /// `provider/model` of each, in order.
+    #[schemars(length(min = 1))]
+    pub legs: Vec<Route>,
+    /// `provider/model` that writes the final answer; the first leg when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub synthesis: Option<Route>,
+}
+
+impl Default for Shape {
+    fn default() -> Self {
+        Self {
+            listen: vec![Listen::Tcp(([127, 0, 0, 1], 4141).into()), Listen::Unix(None)],
+            allow_plaintext: false,
+            hosts: Vec::new(),
+            origins: Vec::new(),
+            tls: None,
+            proxy: None,
+            default_provider: None,
+            discover: true,
+            header_after: Wait(Duration::from_secs(25)),
+            keep_alive: Wait(Duration::from_secs(30)),
+            body_limit: Size(64 << 20),
+            upload_limit: Size(2 << 30),
+            timeouts: Timeouts::default().into(),
+            parking: ParkingEntry::default(),
+            providers: BTreeMap::new(),
+            accounts: Vec::new(),
+            models: BTreeMap::new(),
+            clients: BTreeMap::new(),
+            dialectics: BTreeMap::new(),
+        }
+    }
+}
+
+impl Default for ParkingEntry {
+    fn default() -> Self {
+        Self { max_wait: Wait(Duration::from_secs(60)), max_parked: 1000 }
+    }
+}
+
+impl Default for AccountEntry {
+    fn default() -> Self {
+        Self {
+            id: String::new(),
+            provider: String::new(),
+            secret: None,
+            base_url: None,
+            quota_group: None,
+            tags: Vec::new(),
+            priority: 0,
+            weight: 1,
+            limits: LimitsEntry::default(),
+            proxy: None,
+            models: Vec::new(),
+            disabled: false,
+        }
+    }
+}

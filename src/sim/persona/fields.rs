@@ -1,0 +1,107 @@
+//! The request fields of OpenAI's specification, which OpenAI and Azure enforce.
+
+use crate::wire::Endpoint;
+
+/// The fields of an endpoint; `None` where nothing is enforced.
+pub(super) const fn known(endpoint: &Endpoint) -> Option<&'static [&'static str]> {
+    match endpoint {
+        Endpoint::Chat => Some(CHAT),
+        Endpoint::Completions => Some(COMPLETIONS),
+        Endpoint::Embeddings => Some(EMBEDDINGS),
+        Endpoint::Responses => Some(RESPONSES),
+        Endpoint::Other(_) => None,
+    }
+}
+
+const CHAT: &[&str] = &[
+    "audio",
+    "frequency_penalty",
+    "function_call",
+    "functions",
+    "logit_bias",
+    "logprobs",
+    "max_completion_tokens",
+    "max_tokens",
+    "messages",
+    "metadata",
+    "modalities",
+    "model",
+    "n",
+    "parallel_tool_calls",
+    "prediction",
+    "presence_penalty",
+    "prompt_cache_key",
+    "prompt_cache_retention",
+    "reasoning_effort",
+    "response_format",
+    "safety_identifier",
+    "seed",
+    "service_tier",
+    "stop",
+    "store",
+    "stream",
+    "stream_options",
+    "temperature",
+    "tool_choice",
+    "tools",
+    "top_logprobs",
+    "top_p",
+    "user",
+    "verbosity",
+    "web_search_options",
+];
+
+const COMPLETIONS: &[&str] = &[
+    "best_of",
+    "echo",
+    "frequency_penalty",
+    "logit_bias",
+    "logprobs",
+    "max_tokens",
+    "model",
+    "n",
+    "presence_penalty",
+    "prompt",
+    "seed",
+    "stop",
+    "stream",
+    "stream_options",
+    "suffix",
+    "temperature",
+    "top_p",
+    "user",
+];
+
+const EMBEDDINGS: &[&str] = &["dimensions", "encoding_format", "input", "model", "user"];
+
+const RESPONSES: &[&str] = &[
+    "background",
+    "client_metadata",
+    "conversation",
+    "include",
+    "input",
+    "instructions",
+    "max_output_tokens",
+    "max_tool_calls",
+    "metadata",
+    "model",
+    "parallel_tool_calls",
+    "previous_response_id",
+    "prompt",
+    "prompt_cache_key",
+    "prompt_cache_retention",
+    "reasoning",
+    "safety_identifier",
+    "service_tier",
+    "store",
+    "stream",
+    "stream_options",
+    "temperature",
+    "text",
+    "tool_choice",
+    "tools",
+    "top_logprobs",
+    "top_p",
+    "truncation",
+    "user",
+];
