@@ -1,1 +1,11 @@
-//! .
+//! Which account may take a call now, or not before when, and why. Decisions only: no waiting, no I/O.
+
+mod affinity;
+mod breaker;
+mod choose;
+mod health;
+mod lease;
+mod pool;
+
+pub use lease::Lease;
+pub use pool::{NotBefore, Pool, Row, Standing, Verdict, Wanted};

@@ -1,5 +1,148 @@
 //! The request path: plan a route, take an account, send, classify, try again or hand the answer back.
 
 pub mod answer;
+mod attempt;
+mod dispatch;
+mod gate;
+mod journal;
+mod lanes;
+mod late;
+mod models;
+mod parking;
+mod relay;
+mod router;
+mod session;
+mod upstream;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 pub use answer::{Answer, Trace};
+pub use gate::{Gate, ListedModel};
+
+use crate::accounts::Pool;
+use crate::config::Live;
+use crate::kit::{Clock, Time};
+use crate::redact::Known;
+use crate::store::Ledger;
+use crate::vault::Source;
+use crate::wire::{Call, Caller};
+use relay::Line;
+
+/// Answers calls with the accounts of its pool.
+#[derive(Clone)]
+pub struct Gateway(Arc<Inner>);
+
+/// What a gateway is made of.
+pub struct Parts {
+    /// The settings in force.
+    pub settings: Live,
+    /// What time it is.
+    pub clock: Clock,
+    /// The accounts.
+    pub pool: Arc<Pool>,
+    /// Where their secrets come from.
+    pub secrets: Arc<Source>,
+    /// The secrets that no error may hold.
+    pub known: Arc<Known>,
+    /// Where calls are recorded.
+    pub ledger: Arc<dyn Ledger>,
+}
+
+struct Inner {
+    settings: Live,
+    clock: Clock,
+    pool: Arc<Pool>,
+    secrets: Arc<Source>,
+    known: Arc<Known>,
+    ledger: Arc<dyn Ledger>,
+    upstream: upstream::Upstream,
+    models: models::Directory,
+    parking: parking::Parking,
+    in_flight: Arc<AtomicUsize>,
+    started: Time,
+}
+
+impl Gateway {
+    /// A gateway over these parts.
+    pub fn new(parts: Parts) -> Self {
+        let Parts { settings, clock, pool, secrets, known, ledger } = parts;
+        let upstream = upstream::Upstream::new();
+        let models = models::Directory::default();
+        let parking = parking::Parking::default();
+        let in_flight = Arc::default();
+        let started = clock.now();
+        Self(Arc::new(Inner {
+            settings,
+            clock,
+            pool,
+            secrets,
+            known,
+            ledger,
+            upstream,
+            models,
+            parking,
+            in_flight,
+            started,
+        }))
+    }
+
+    /// Calls under way.
+    pub fn in_flight(&self) -> usize {
+        self.0.in_flight.load(Ordering::Acquire)
+    }
+
+    /// Calls that wait for an account.
+    pub fn parked(&self) -> usize {
+        self.0.parking.parked()
+    }
+
+    /// Asks every provider whose models are not stated, and that was not asked within the last hour, for them.
+    pub async fn refresh_models(&self) {
+        self.0.refresh_models().await;
+    }
+}
+
+impl Gate for Gateway {
+    fn call(&self, call: Call) -> Pin<Box<dyn Future<Output = Answer> + Send + '_>> {
+        Box::pin(Arc::clone(&self.0).answer(call))
+    }
+
+    fn models(&self, caller: &Caller) -> Vec<ListedModel> {
+        self.0.list(caller)
+    }
+
+    fn ready(&self) -> bool {
+        let settings = self.0.settings.now();
+        settings.providers.keys().any(|id| self.0.pool.serves(id))
+    }
+}
+
+impl Inner {
+    async fn answer(self: Arc<Self>, call: Call) -> Answer {
+        let settings = self.settings.now();
+        let line = Line {
+            endpoint: call.endpoint.clone(),
+            model: call.model.clone().unwrap_or_default(),
+            created: call.at.as_secs(),
+            keep_alive: settings.keep_alive,
+        };
+        let head = answer::Head { id: call.id, hide_account: call.caller.hide_account, clock: self.clock.clone() };
+        let held = call.stream && line.frame().is_some();
+        let mut opening = Box::pin(Arc::clone(&self).open(call, Arc::clone(&settings)));
+        let opened = if held {
+            match tokio::time::timeout(settings.header_after, &mut opening).await {
+                Ok(opened) => opened,
+                Err(_) => return late::answer(&head, opening, line),
+            }
+        } else {
+            opening.await
+        };
+        match opened {
+            Ok(started) => head.good(started, line),
+            Err(failed) => head.bad(&failed),
+        }
+    }
+}

@@ -9,10 +9,10 @@ use crate::kit::Fault;
 /// The error body of the OpenAI dialect for a fault. An upstream's own body is used where it blamed the client or
 /// failed itself and sent JSON.
 pub fn body(fault: &Fault) -> Bytes {
-    if let Some(said) = fault.said.as_ref().filter(|said| said.status == fault.status()) {
-        if serde_json::from_slice::<serde::de::IgnoredAny>(&said.body).is_ok() {
-            return said.body.clone();
-        }
+    let is_json = |body: &Bytes| serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok();
+    let said = fault.said.as_ref().filter(|said| said.status == fault.status() && is_json(&said.body));
+    if let Some(said) = said {
+        return said.body.clone();
     }
     let error = json!({"error": inner(fault)});
     error.to_string().into()

@@ -5,10 +5,10 @@
 // set. Exit 1 if the SDK threw where no error was expected.
 
 import { createRequire } from "node:module";
-import { join } from "node:path";
+import { resolve } from "node:path";
 
 const env = process.env;
-const { OpenAI } = createRequire(join(env.KEYWHEEL_CLIENTS, "package.json"))("openai");
+const { OpenAI } = createRequire(resolve(env.KEYWHEEL_CLIENTS, "package.json"))("openai");
 
 const model = env.KW_MODEL;
 const messages = [{ role: "user", content: env.KW_PROMPT ?? "Say hello." }];

@@ -1,7 +1,8 @@
 """The OpenAI Python SDK as its users meet the gateway: one scenario per run, one line of JSON about what the SDK saw.
 
 usage: openai_py.py SCENARIO, with KW_BASE, KW_KEY, KW_MODEL (uds: KW_SOCKET instead of KW_BASE) in the environment.
-KW_RETRIES (0), KW_TIMEOUT in seconds (30) and KW_PROMPT may be set. Exit 1 if the SDK raised where no error was expected.
+KW_RETRIES (0), KW_TIMEOUT in seconds (30) and KW_PROMPT may be set. Exit 1 if the SDK raised where no error was
+expected.
 """
 
 import json
