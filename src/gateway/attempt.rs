@@ -50,10 +50,7 @@ impl Attempt<'_> {
         let account = self.lease.account();
         let waits = Waits::of(provider.timeouts, call);
         let deadline = Instant::now() + waits.first_byte;
-        let secret = self.inner.secrets.resolve(account).await?;
-        if let Some(secret) = &secret {
-            self.inner.known.learn(secret);
-        }
+        let secret = self.inner.secret(account).await?;
         let request = self.encode(call, account);
         let sent = self.inner.upstream.send(self.settings, provider, account, secret.as_ref(), request);
         let incoming = timeout_at(deadline, sent).await.unwrap_or_else(|_| Err(self.silent(waits.first_byte)))?;

@@ -23,8 +23,8 @@ pub use answer::{Answer, Trace};
 pub use gate::{Gate, ListedModel};
 
 use crate::accounts::Pool;
-use crate::config::Live;
-use crate::kit::{Clock, Time};
+use crate::config::{Account, Live};
+use crate::kit::{Clock, Fault, Kind, Secret, Time};
 use crate::redact::Known;
 use crate::store::Ledger;
 use crate::vault::Source;
@@ -121,6 +121,16 @@ impl Gate for Gateway {
 }
 
 impl Inner {
+    /// An account's secret; from here on no error can hold it.
+    async fn secret(&self, account: &Account) -> Result<Option<Secret>, Fault> {
+        let secret = self.secrets.resolve(account).await;
+        let secret = secret.map_err(|error| Fault::new(Kind::Blocked, format!("account {}: {error}", account.id)))?;
+        if let Some(secret) = &secret {
+            self.known.learn(secret);
+        }
+        Ok(secret)
+    }
+
     async fn answer(self: Arc<Self>, call: Call) -> Answer {
         let settings = self.settings.now();
         let line = Line {

@@ -114,7 +114,7 @@ impl Inner {
         let none = || Fault::new(Kind::Exhausted(None), "no account is ready");
         let lease = self.pool.try_lease(wanted).map_err(|_| none())?;
         let account = lease.account();
-        let secret = self.secrets.resolve(account).await?;
+        let secret = self.secret(account).await?;
         let base_url = account.base_url.as_deref().unwrap_or(&provider.base_url);
         let request = Outgoing {
             method: http::Method::GET,
