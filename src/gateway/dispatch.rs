@@ -106,6 +106,9 @@ impl Inner {
                 Err(fault) => {
                     journal.fault(&fault);
                     lease.failed(&fault);
+                    if fault.kind == Kind::KeyRejected {
+                        self.secrets.invalidate(&lease.account().id);
+                    }
                     if once || fault.kind.next() == Next::Stop {
                         return Err((fault, None));
                     }

@@ -124,7 +124,7 @@ impl Inner {
     /// An account's secret; from here on no error can hold it.
     async fn secret(&self, account: &Account) -> Result<Option<Secret>, Fault> {
         let secret = self.secrets.resolve(account).await;
-        let secret = secret.map_err(|error| Fault::new(Kind::Blocked, format!("account {}: {error}", account.id)))?;
+        let secret = secret.map_err(|error| Fault::new(Kind::Blocked, error.to_string()))?;
         if let Some(secret) = &secret {
             self.known.learn(secret);
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keywheel::accounts::{Lease, NotBefore, Pool, Standing, Wanted};
-use keywheel::config::{Account, Limits, SecretSource, Settings, Strategy};
+use keywheel::config::{Account, Limits, SecretSource, Strategy};
 use keywheel::kit::fault::Scope;
 use keywheel::kit::{Clock, Fault, Kind, Time};
 
@@ -43,7 +43,7 @@ impl Bench {
     }
 
     fn apply(&self, accounts: impl IntoIterator<Item = Account>) {
-        let mut settings = Settings::parse("").expect("the built-in settings");
+        let mut settings = keywheel::config::parse("").expect("the built-in settings");
         settings.accounts = accounts.into_iter().map(Arc::new).collect();
         self.pool.apply(&settings);
     }
