@@ -144,7 +144,8 @@ impl Inner {
             Err(nearest)
         };
         let name = call.model.as_deref().unwrap_or_default();
-        let ticket = Ticket { plan: name, client: &call.caller.name, deadline, room: settings.parking.max_parked };
+        let (client, room, returns) = (&call.caller.name, settings.parking.max_parked, tries.count > 0);
+        let ticket = Ticket { plan: name, client, deadline, room, returns };
         let began = Instant::now();
         let found = self.parking.enter(&self.pool, &self.clock, ticket, seek).await;
         let waited = began.elapsed();

@@ -41,6 +41,8 @@ pub(super) struct Ticket<'a> {
     pub(super) deadline: Instant,
     /// The most that may wait at once.
     pub(super) room: usize,
+    /// Whether it has been at the head before, and was sent away by the provider: it does not lose its turn.
+    pub(super) returns: bool,
 }
 
 /// A place in a line, given up on drop.
@@ -127,7 +129,12 @@ impl Parking {
         if !line.waiting.contains_key(ticket.client) {
             line.turns.push_back(ticket.client.to_owned());
         }
-        line.waiting.entry(ticket.client.to_owned()).or_default().push_back(signal);
+        let queue = line.waiting.entry(ticket.client.to_owned()).or_default();
+        if ticket.returns {
+            queue.push_front(signal);
+        } else {
+            queue.push_back(signal);
+        }
         (place, Some(turn))
     }
 

@@ -40,6 +40,7 @@ pub(super) struct Relay {
     chunks: VecDeque<Bytes>,
     body: Body,
     shape: Shape,
+    ended: bool,
     stall: Duration,
     /// The last byte from the upstream, and the last to the client.
     heard: Instant,
@@ -95,6 +96,7 @@ impl Relay {
             chunks: opened.chunks,
             body: opened.body,
             shape,
+            ended: false,
             stall: opened.stall,
             heard: now,
             spoke: now,
@@ -117,7 +119,7 @@ impl Relay {
                 Step::Reset(fault) => return Some(Err(io::Error::other(fault))),
                 Step::Recording(bytes, durable) => {
                     durable.await;
-                    self.step = Step::Tail;
+                    self.step = if self.ended { Step::Over } else { Step::Tail };
                     self.timer.as_mut().reset(Instant::now() + TAIL);
                     if !bytes.is_empty() {
                         return Some(Ok(bytes));
@@ -144,10 +146,10 @@ impl Relay {
         }
         tokio::select! {
             biased;
-            chunk = self.body.next() => match chunk {
+            chunk = self.body.next(), if !self.ended => match chunk {
                 Some(Ok(chunk)) => { self.heard = Instant::now(); Event::Chunk(chunk) }
                 Some(Err(fault)) => Event::Fault(fault),
-                None => Event::End,
+                None => { self.ended = true; Event::End }
             },
             () = self.timer.as_mut() => Event::Timer,
         }
