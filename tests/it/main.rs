@@ -1,1 +1,3 @@
+//! Everything that is tested from outside, in one binary: each further one would link the whole tree again.
 
+mod serve_keys;
