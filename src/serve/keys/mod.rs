@@ -8,12 +8,10 @@ mod error;
 mod first;
 mod record;
 mod text;
-mod watch;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use sha2::{Digest, Sha256};
@@ -23,10 +21,10 @@ pub use change::{KeyOptions, OVERLAP};
 pub use error::KeyError;
 pub use first::{First, KEY_FILE, STORE_FILE, ensure_first};
 pub use record::KeyRow;
-pub use watch::Follow;
 
 use self::record::Holder;
 use super::rate::Wait;
+use super::stamp::{self, Follow};
 use crate::kit::{Clock, Time};
 use crate::wire::Caller;
 
@@ -85,6 +83,17 @@ impl Keys {
         Err(denied)
     }
 
+    /// Follows what other processes change, until the result is dropped. While the file cannot be read, the keys read
+    /// last stay in force, and the log says why.
+    pub fn follow(self: &Arc<Self>) -> Follow {
+        let keys = Arc::clone(self);
+        stamp::follow(vec![self.path.clone()], move || {
+            if let Err(error) = keys.reload() {
+                tracing::warn!("the client keys read last stay in force: {error}");
+            }
+        })
+    }
+
     /// Reads the file again. Keys whose rate limit stays the same keep what they have used of it.
     fn reload(&self) -> Result<(), KeyError> {
         let rows = record::read(&self.path)?;
@@ -128,7 +137,3 @@ fn find(holders: &HashMap<String, Arc<Holder>>, key: &str, now: Time) -> Result<
         (false, None) => Err(Denied::Unknown),
     }
 }
-
-/// How often the file is looked at. A look is one `stat`; notifications would miss network folders and bind mounts,
-/// and would wake at every write of the ledger beside it.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
