@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use toml_edit::{DocumentMut, Item, TableLike, Value};
 
 use super::home::Paths;
+use super::lines;
 use super::load::validate;
 use super::problem::{Problem, Problems};
 use crate::kit::file::{self, FileError, Lock};
@@ -55,12 +56,12 @@ where
     let file = open(paths)?;
     let _lock = Lock::wait(&beside(&file, "lock"))?;
     let before = text_of(&file)?;
-    let mut document: DocumentMut = before.parse().map_err(|error: toml_edit::TomlError| {
+    let mut document: DocumentMut = lines::plain(&before).parse().map_err(|error: toml_edit::TomlError| {
         let message = format!("not TOML: {}", error.message());
         EditError::Broken(Problems(vec![Problem::in_file(file.display().to_string(), message)]))
     })?;
     change(&mut document).map_err(EditError::Refused)?;
-    let after = document.to_string();
+    let after = lines::like(&before, &document.to_string());
     if after == before {
         return Ok(Edited::Unchanged);
     }

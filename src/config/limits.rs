@@ -50,10 +50,6 @@ pub fn check(schema: &Schema, value: &Value) -> Result<(), Wrong> {
         (None, _) => json(value),
         (Some("string"), Value::String(text)) => text_form(schema, text),
         (Some("integer"), Value::Integer(number)) => range(schema, *number),
-        (Some("array"), Value::Array(list)) => match schema["minItems"].as_u64() {
-            Some(least) if (list.len() as u64) < least => Err(Wrong::new("must not be empty")),
-            _ => Ok(()),
-        },
         (Some("boolean"), Value::Boolean(_)) | (Some("object"), Value::Table(_)) => Ok(()),
         (Some(wanted), found) => Err(Wrong::new(format!("must be {}, not {}", wanted_name(wanted), found_name(found)))),
     }

@@ -12,6 +12,7 @@ pub mod home;
 mod key;
 mod layers;
 mod limits;
+mod lines;
 mod load;
 mod merge;
 mod origins;

@@ -129,22 +129,23 @@ impl Reader<'_> {
         match (schema["type"].as_str(), value.get_ref()) {
             (Some("object"), DeValue::Table(table)) => Some(Value::Table(self.object(schema, table, start, key))),
             (Some("array"), DeValue::Array(list)) => {
+                if schema["minItems"].as_u64().is_some_and(|least| (list.len() as u64) < least) {
+                    self.wrong(key, start, "must not be empty", None);
+                }
                 let items = list.iter().enumerate();
-                let said: Vec<_> = items
-                    .filter_map(|(at, item)| {
-                        let schema = schema["prefixItems"].get(at).unwrap_or(&schema["items"]);
-                        let key = key.index(at);
-                        self.mark(&key, item.span().start);
-                        self.value(schema, item, &key)
-                    })
-                    .collect();
-                self.checked(schema, Value::Array(said), key, start)
+                Some(Value::Array(items.filter_map(|(at, item)| self.item(schema, at, item, key)).collect()))
             }
             _ => {
                 let plain = toml::Value::deserialize(toml::de::ValueDeserializer::from(value.clone())).ok()?;
                 self.checked(schema, plain, key, start)
             }
         }
+    }
+
+    fn item(&mut self, schema: &Schema, at: usize, item: &Spanned<DeValue<'_>>, list: &Key) -> Option<Value> {
+        let key = list.index(at);
+        self.mark(&key, item.span().start);
+        self.value(schema["prefixItems"].get(at).unwrap_or(&schema["items"]), item, &key)
     }
 
     fn checked(&mut self, schema: &Schema, value: Value, key: &Key, start: usize) -> Option<Value> {

@@ -85,12 +85,12 @@ pub struct ParkingEntry {
 /// One credential.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(extend("required" = ["id", "provider"]))]
 pub struct AccountEntry {
     /// Its id, unlike any other account's.
-    #[schemars(required, length(min = 1))]
+    #[schemars(length(min = 1))]
     pub id: String,
     /// The provider it belongs to.
-    #[schemars(required)]
     pub provider: String,
     /// Where its secret comes from; `{ vault = ID }` when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -158,9 +158,10 @@ pub struct LimitsEntry {
 /// A model name of your own.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(extend("required" = ["route"]))]
 pub struct AliasEntry {
     /// `provider/model` in the order of preference.
-    #[schemars(required, length(min = 1))]
+    #[schemars(length(min = 1))]
     pub route: Vec<Route>,
     /// How an account is chosen.
     pub strategy: Strategy,

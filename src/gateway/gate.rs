@@ -1,15 +1,15 @@
-//! What the doors know of the gateway.
+//! What a door needs of the gateway, so that doors can be tested without one.
 
 use std::future::Future;
 use std::pin::Pin;
 
 use super::Answer;
-use crate::kit::Time;
 use crate::wire::{Call, Caller};
 
-/// Answers calls. Doors hold it as a trait, so that they can be tested without providers.
+/// Whoever answers calls.
 pub trait Gate: Send + Sync + 'static {
-    /// Answers a call; never fails: faults are answers in the client's dialect.
+    /// Answers a call. It never fails: faults are answers in the client's dialect. Dropping the future, or the body of
+    /// its answer, means that the client has left.
     fn call(&self, call: Call) -> Pin<Box<dyn Future<Output = Answer> + Send + '_>>;
 
     /// The models that this caller can call now.
@@ -19,13 +19,13 @@ pub trait Gate: Send + Sync + 'static {
     fn ready(&self) -> bool;
 }
 
-/// A row of the model list.
+/// One row of a model list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListedModel {
-    /// As a client writes it: `provider/model`, or an alias.
+    /// As a client may write it.
     pub id: String,
-    /// The provider, `owned_by` in the list; for an alias its first one.
+    /// The provider that answers to it.
     pub provider: String,
-    /// When the list was last read.
-    pub created: Time,
+    /// When it came to be, in seconds since the Unix epoch; 0 when nobody said.
+    pub created: i64,
 }

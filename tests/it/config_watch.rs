@@ -1,0 +1,65 @@
+//! A change of any file is noticed; what does not concern the settings is not.
+
+use std::fs;
+use std::sync::mpsc::{self, Receiver};
+use std::time::Duration;
+
+use keywheel::config::{Paths, Watch, edit, watch};
+
+use super::config::{Home, private};
+
+/// Generous, for a busy machine: a test waits so long only when it fails.
+const SOON: Duration = Duration::from_secs(10);
+
+fn watching(paths: &Paths) -> (Watch, Receiver<()>) {
+    let (changed, seen) = mpsc::channel();
+    (watch(paths, move || changed.send(()).unwrap_or_default()).unwrap(), seen)
+}
+
+#[test]
+fn a_change_of_each_file_is_noticed_once() {
+    let home = Home::with("discover = true\n");
+    fs::remove_dir(home.paths.providers()).unwrap();
+    let project = home.dir.path().join("project.toml");
+    let mut paths = home.paths.clone();
+    paths.project = Some(project.clone());
+    let (_watch, seen) = watching(&paths);
+
+    home.write("discover = false\n");
+    seen.recv_timeout(SOON).expect("the settings file was written");
+    edit(&paths, |document| keywheel::config::edit::set(document, &["discover"], true)).unwrap();
+    seen.recv_timeout(SOON).expect("the settings file was replaced");
+    private(&project, "");
+    seen.recv_timeout(SOON).expect("the project's file appeared");
+    fs::create_dir(paths.providers()).unwrap();
+    home.provider("mine", "name = 'x'\n");
+    seen.recv_timeout(SOON).expect("a provider's file appeared in a new folder");
+    while seen.recv_timeout(Duration::from_millis(500)).is_ok() {}
+    home.provider("mine", "name = 'y'\n");
+    seen.recv_timeout(SOON).expect("a provider's file was written");
+
+    let again = seen.recv_timeout(Duration::from_millis(400));
+    assert!(again.is_err(), "one write was reported twice");
+    fs::write(paths.config.join("notes.txt"), "").unwrap();
+    fs::write(paths.providers().join("mine.toml~"), "").unwrap();
+    let other = seen.recv_timeout(Duration::from_millis(400));
+    assert!(other.is_err(), "a file that is no setting was reported");
+}
+
+#[test]
+fn a_broken_file_leaves_the_settings_in_force() {
+    let home = Home::with("keep_alive = '3s'\n");
+    let live = keywheel::config::Live::new(home.load().unwrap().settings);
+    let before = live.now();
+    home.write("keep_alive = 3\n");
+    let problems = home.load().map(|loaded| live.replace(loaded.settings)).unwrap_err();
+    assert!(problems.to_string().ends_with("keywheel.toml:1: keep_alive: must be a text in quotes, not a number"));
+    assert_eq!(live.now().keep_alive, Duration::from_secs(3));
+    home.write("keep_alive = '4s'\n");
+    home.load().map(|loaded| live.replace(loaded.settings)).unwrap();
+    assert_eq!(
+        (before.keep_alive.as_secs(), live.now().keep_alive.as_secs()),
+        (3, 4),
+        "a call under way keeps its own"
+    );
+}
