@@ -1,1 +1,3 @@
+//! The `keywheel` binary.
+
 fn main() {}

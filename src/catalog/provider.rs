@@ -1,12 +1,15 @@
 //! A provider: one service, described by one TOML file.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::kit::Time;
 
 /// A provider with every default filled in, as the rest of the house sees it.
 #[derive(Clone, Debug)]
@@ -128,12 +131,26 @@ pub struct ErrorRule {
     pub param: Option<String>,
     /// Words that the message holds, without regard to case; empty means any, several are alternatives.
     pub text: Vec<String>,
-    /// A JSON pointer into the body and the value that must stand there.
+    /// A JSON pointer into the body and the value that must stand there; `*` and `?` in the value are wildcards.
     pub at: Option<(String, String)>,
     /// What it means.
     pub fault: FaultName,
     /// The wait in seconds, where the answer itself gives none.
     pub wait: Option<u64>,
+    /// The length in seconds of a window on the wall clock (60: whole minutes), where the wait lasts until the next one
+    /// begins and the answer itself gives none.
+    pub window: Option<NonZeroU32>,
+}
+
+impl ErrorRule {
+    /// The wait that the row itself states, for an answer that came now.
+    pub fn wait(&self, now: Time) -> Option<Duration> {
+        let window = || {
+            let window = i64::from(self.window?.get());
+            u64::try_from(window - now.as_secs().rem_euclid(window)).ok()
+        };
+        self.wait.or_else(window).map(Duration::from_secs)
+    }
 }
 
 /// The names by which data speaks of faults.

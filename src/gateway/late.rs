@@ -10,12 +10,12 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use super::answer::{Answer, Bytestream, Head};
 use super::dispatch::{Failed, Started};
 use super::relay::{Line, Relay};
-use super::{Trace, dispatch};
+use super::Trace;
 use crate::kit::{Fault, Kind};
 use crate::wire::error;
 
 /// A call on its way to an answer.
-type Opening = Pin<Box<dyn Future<Output = Result<dispatch::Started, dispatch::Failed>> + Send>>;
+type Opening = Pin<Box<dyn Future<Output = Result<Started, Failed>> + Send>>;
 
 enum Step {
     /// Waiting, with a frame to send at once.

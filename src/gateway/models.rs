@@ -78,10 +78,10 @@ impl Inner {
                 let open = full.split_once('/').filter(|(provider, _)| named && self.pool.serves(provider));
                 serves(full).or_else(|| open.map(|(provider, _)| provider.to_owned()))
             });
-            rows.extend(provider.map(|provider| ListedModel { id: name.clone(), provider, created: self.started }));
+            rows.extend(provider.map(|provider| ListedModel { id: name.clone(), provider, created: self.started.as_secs() }));
         }
         for provider in settings.providers.keys().filter(|id| self.pool.serves(id)) {
-            let created = self.models.asked(provider).unwrap_or(self.started);
+            let created = self.models.asked(provider).unwrap_or(self.started).as_secs();
             let models = self.models.of(&settings, provider);
             let open = models.iter().filter(|model| caller.may_use(provider, model));
             rows.extend(open.map(|model| ListedModel {

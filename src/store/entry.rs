@@ -37,7 +37,7 @@ pub struct Entry {
     pub first_byte_us: Option<u64>,
     /// Microseconds from arrival to the end.
     pub total_us: u64,
-    /// Bytes of body from and to the client.
+    /// Bytes of body from the client.
     pub bytes_in: u64,
     /// Bytes of body to the client.
     pub bytes_out: u64,
@@ -121,4 +121,19 @@ pub struct Filter {
     pub account: Option<String>,
     /// Only those that did not complete.
     pub failed: bool,
+}
+
+impl Filter {
+    /// At most how many entries, the default filled in.
+    pub const fn limit(&self) -> usize {
+        if self.limit == 0 { 100 } else { self.limit }
+    }
+
+    /// Whether an entry is asked for.
+    pub fn passes(&self, entry: &Entry) -> bool {
+        self.since.is_none_or(|since| entry.at >= since)
+            && self.client.as_ref().is_none_or(|client| entry.client == *client)
+            && self.account.as_ref().is_none_or(|account| entry.account.as_ref() == Some(account))
+            && !(self.failed && entry.outcome == Outcome::Completed)
+    }
 }

@@ -1,25 +1,50 @@
 //! What must outlive the process: one entry per call with its attempts and decisions.
 
 pub mod entry;
+pub mod memory;
+mod prefix;
+pub mod sqlite;
 
 use std::future::Future;
+use std::path::PathBuf;
 use std::pin::Pin;
+use std::time::Duration;
 
 pub use entry::{Attempt, Context, Decision, Entry, Filter, Outcome};
+pub use memory::Memory;
+pub use sqlite::Sqlite;
 
 /// Why the ledger could not be read or opened; the text says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum LedgerError {
-    /// The database refused.
-    #[error("the ledger at {0} cannot be used: {1}; if another program holds it, close that program")]
-    Database(String, String),
-    /// No entry, or several, begin with these characters.
+    /// The database refused: its path, its words, and what to do.
+    #[error("the ledger at {0} cannot be used: {1}; {2}")]
+    Database(PathBuf, String, &'static str),
+    /// The file was written by a later version: its path, its schema, the newest schema known here.
+    #[error("the ledger at {0} was written by a newer keywheel (schema {1}, this one knows {2}); use that version")]
+    Newer(PathBuf, i64, i64),
+    /// Its file or folder is not private, or cannot be made.
+    #[error("the ledger cannot be opened: {0}")]
+    File(#[from] crate::kit::file::FileError),
+    /// Several entries begin with these characters.
     #[error("{0} call ids begin with {1:?}; give more of the id")]
     Ambiguous(usize, String),
 }
 
-/// Resolves when the entry is durable, or when the ledger has given up on it and said so.
+/// Resolves when the entry is durable, or when the ledger has given up waiting for it and says so in `lag`. Await it
+/// inside a tokio runtime.
 pub type Durable = Pin<Box<dyn Future<Output = ()> + Send + Sync>>;
+
+/// How far the ledger is behind. Nothing is lost: what is queued is tried again until it is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lag {
+    /// How many entries wait to be written.
+    pub queued: usize,
+    /// How long the oldest of them has waited.
+    pub behind: Duration,
+    /// The last failure in words; `None` when the disk is merely slow.
+    pub why: Option<String>,
+}
 
 /// The durable record of calls. One contract suite runs against every implementation.
 pub trait Ledger: Send + Sync {
@@ -33,6 +58,12 @@ pub trait Ledger: Send + Sync {
     /// The one entry whose id begins with `prefix`; `None` when there is none. Blocking.
     fn find(&self, prefix: &str) -> Result<Option<Entry>, LedgerError>;
 
-    /// Waits until all that was queued is durable. Blocking; called before the process ends.
+    /// Waits until all that was queued is durable, at most a few seconds where the disk refuses. Blocking; called
+    /// before the process ends.
     fn flush(&self);
+
+    /// How far it is behind; `None` when all is well.
+    fn lag(&self) -> Option<Lag> {
+        None
+    }
 }

@@ -1,13 +1,16 @@
-<<<<<<< HEAD
-//! Everything that is tested from outside, in one binary: each further one would link the whole tree again.
+//! The one test binary: a module a room. It clears nothing, listens on loopback only and works in temporary homes.
 
-mod serve_bad_input;
-mod serve_keys;
-mod serve_leaving;
-mod serve_routes;
-mod serve_screen;
-mod serve_support;
-=======
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    clippy::disallowed_macros,
+    unreachable_pub,
+    reason = "a test stops at the first surprise, reads the environment and speaks to whoever runs it"
+)]
+
+mod accounts;
 mod config;
 mod config_discover;
 mod config_edit;
@@ -15,5 +18,14 @@ mod config_errors;
 mod config_home;
 mod config_schema;
 mod config_watch;
+mod floor_plan;
+mod gateway;
+mod serve_bad_input;
+mod serve_keys;
+mod serve_leaving;
+mod serve_routes;
+mod serve_screen;
+mod serve_support;
+mod store;
+mod store_sqlite;
 mod vault;
->>>>>>> config

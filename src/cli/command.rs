@@ -1,0 +1,240 @@
+//! Every verb and flag. The doc comments are the help texts.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use super::wait;
+
+/// One OpenAI-compatible endpoint in front of every AI account you own.
+///
+/// Keywheel chooses the account, keeps its secret safe, waits out its rate limits and leaves the bytes of the
+/// conversation alone. Start with `keywheel serve`: it needs no configuration.
+#[derive(Clone, Debug, PartialEq, Parser)]
+#[command(name = "keywheel", version, subcommand_required = true, arg_required_else_help = true)]
+pub struct Command {
+    /// Keep configuration, state, data and sockets under this folder instead of the platform's own
+    #[arg(long, global = true, value_name = "DIR", env = "KEYWHEEL_HOME", hide_env_values = true)]
+    pub home: Option<PathBuf>,
+    /// Read this file instead of the user's keywheel.toml
+    #[arg(long, global = true, value_name = "FILE", env = "KEYWHEEL_CONFIG", hide_env_values = true)]
+    pub config: Option<PathBuf>,
+    /// What to do
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// What to do.
+#[derive(Clone, Debug, PartialEq, Subcommand)]
+pub enum Verb {
+    /// Start the gateway
+    Serve(Serve),
+    /// Say how the running gateway is doing
+    Status(Format),
+    /// Stop the running gateway; calls under way may finish
+    Stop,
+    /// Read the configuration again; a broken one changes nothing
+    Reload,
+    /// List the newest calls, or show one with its attempts and decisions
+    #[command(visible_alias = "request")]
+    Requests(Requests),
+    /// Make, list, rotate and remove client keys
+    #[command(subcommand)]
+    Client(ClientVerb),
+    /// Show accounts and their state
+    #[command(subcommand)]
+    Account(AccountVerb),
+    /// Show providers, or check a provider's file
+    #[command(subcommand)]
+    Provider(ProviderVerb),
+    /// Show the models that can be called
+    #[command(subcommand)]
+    Model(ModelVerb),
+    /// Show, check and change the configuration
+    #[command(subcommand)]
+    Config(ConfigVerb),
+    /// Write the completions for a shell to stdout
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Write the manual page to stdout; read it with: keywheel man | man -l -
+    Man,
+}
+
+/// `serve`
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
+pub struct Serve {
+    /// Listen here: tcp://HOST:PORT, tls://HOST:PORT, unix:///PATH or unix: for the home's own socket; may be repeated
+    #[arg(long, value_name = "URL")]
+    pub listen: Vec<String>,
+    /// Look neither for provider keys in the environment nor for local servers
+    #[arg(long)]
+    pub no_discover: bool,
+    /// Go into the background once ready; the log goes to keywheel.log in the state folder
+    #[arg(short, long)]
+    pub detach: bool,
+    /// How log lines look
+    #[arg(long, value_enum, default_value_t, value_name = "FORM")]
+    pub log: LogFormat,
+    /// Set by `--detach` for the process in the background
+    #[arg(long, hide = true)]
+    pub detached: bool,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people
+    #[default]
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+/// How a list is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Args)]
+pub struct Format {
+    /// Write one JSON object a line, with stable names
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `requests`
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub struct Requests {
+    /// Show this call alone: the beginning of its id is enough
+    #[arg(value_name = "ID", conflicts_with_all = ["limit", "failed"])]
+    pub id: Option<String>,
+    /// At most this many
+    #[arg(long, default_value_t = 20, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub limit: u32,
+    /// Only those that did not complete
+    #[arg(long)]
+    pub failed: bool,
+    /// How to write
+    #[command(flatten)]
+    pub format: Format,
+}
+
+/// `client …`
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub enum ClientVerb {
+    /// Make a client and print its key, this once
+    Add(NewClient),
+    /// List clients; keys cannot be shown again
+    #[command(visible_alias = "ls")]
+    List(Format),
+    /// Give a client a new key and print it, this once
+    Rotate {
+        /// The client
+        name: String,
+        /// How long the old key goes on working: 30s, 15m, 12h, 7d; 0s to end it now
+        #[arg(long, value_name = "TIME", value_parser = wait::parse)]
+        overlap: Option<Duration>,
+    },
+    /// Remove a client; its key stops working within a second
+    Rm {
+        /// The client
+        name: String,
+    },
+}
+
+/// `client add`
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub struct NewClient {
+    /// Its name: letters, digits, dots, dashes, underscores
+    pub name: String,
+    /// Only models that match, as provider/model with * and ?; may be repeated
+    #[arg(long, value_name = "GLOB")]
+    pub models: Vec<String>,
+    /// How long the key works: 12h, 30d; without it, until it is removed
+    #[arg(long, value_name = "TIME", value_parser = wait::parse)]
+    pub ttl: Option<Duration>,
+    /// Requests a minute
+    #[arg(long, value_name = "N")]
+    pub rpm: Option<u32>,
+    /// Do not tell this client which account answered
+    #[arg(long)]
+    pub hide_account: bool,
+}
+
+/// `account …`
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub enum AccountVerb {
+    /// List accounts and their state
+    #[command(visible_alias = "ls")]
+    List(Format),
+    /// Show one account
+    Show {
+        /// Its id
+        id: String,
+        /// How to write
+        #[command(flatten)]
+        format: Format,
+    },
+}
+
+/// `provider …`
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub enum ProviderVerb {
+    /// List providers
+    #[command(visible_alias = "ls")]
+    List(Format),
+    /// Show one provider with every default filled in
+    Show {
+        /// Its id
+        id: String,
+        /// How to write
+        #[command(flatten)]
+        format: Format,
+    },
+    /// Check a provider's TOML file
+    Check {
+        /// The file
+        file: PathBuf,
+    },
+}
+
+/// `model …`
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub enum ModelVerb {
+    /// List the models that can be called now
+    #[command(visible_alias = "ls")]
+    List {
+        /// Also those that cannot be called now, and say why
+        #[arg(long)]
+        why: bool,
+        /// How to write
+        #[command(flatten)]
+        format: Format,
+    },
+}
+
+/// `config …`
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub enum ConfigVerb {
+    /// Show the settings in force, all layers merged
+    Show {
+        /// Say for each value which file, variable or flag it comes from
+        #[arg(long)]
+        origin: bool,
+    },
+    /// Check the files: each mistake with its line and the nearest valid key
+    Check,
+    /// Write the JSON Schema of the file, for editors
+    Schema,
+    /// Say which files are read
+    Path,
+    /// Take back the last change that keywheel made to the file
+    Undo,
+    /// Change one key of the file; comments stay
+    Set {
+        /// The key, dotted: parking.max_wait
+        key: String,
+        /// The value, as TOML; bare words are taken as text
+        #[arg(allow_hyphen_values = true)]
+        value: String,
+    },
+}

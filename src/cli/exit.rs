@@ -1,0 +1,51 @@
+//! Exit codes: part of the contract with scripts.
+
+use std::process::ExitCode;
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// It did what was asked. A reader that left early (`| head`) is no error.
+    Done,
+    /// It could not be done; stderr says why.
+    Failed,
+    /// The command line was not understood.
+    Usage,
+    /// No gateway runs on this home.
+    NotRunning,
+    /// The configuration is not valid.
+    BadConfig,
+}
+
+impl Exit {
+    /// All of them, in the order of their codes.
+    pub const ALL: [Self; 5] = [Self::Done, Self::Failed, Self::Usage, Self::NotRunning, Self::BadConfig];
+
+    /// The number that a shell sees.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::NotRunning => 3,
+            Self::BadConfig => 4,
+        }
+    }
+
+    /// What it means, for `--help`.
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::Done => "done, also when the reader of the output has left",
+            Self::Failed => "it could not be done; stderr says why and what to do",
+            Self::Usage => "the command line was not understood",
+            Self::NotRunning => "no gateway runs on this home",
+            Self::BadConfig => "the configuration is not valid",
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}

@@ -1,0 +1,56 @@
+//! A ledger that forgets with the process: for tests, and for those who want nothing on disk.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::{Durable, Entry, Filter, Ledger, LedgerError, prefix};
+use crate::kit::CallId;
+
+/// The most entries that are kept; the oldest leave first.
+const CAPACITY: usize = 10_000;
+
+/// Entries in memory, by id and so by age.
+#[derive(Default)]
+pub struct Memory {
+    // a std mutex: it is held for one map operation and never across an await
+    entries: Mutex<BTreeMap<CallId, Entry>>,
+}
+
+impl Memory {
+    /// An empty ledger.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn entries(&self) -> MutexGuard<'_, BTreeMap<CallId, Entry>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Ledger for Memory {
+    fn record(&self, entry: Entry) -> Durable {
+        let mut entries = self.entries();
+        entries.insert(entry.id, entry);
+        if entries.len() > CAPACITY {
+            entries.pop_first();
+        }
+        Box::pin(std::future::ready(()))
+    }
+
+    fn list(&self, filter: &Filter) -> Result<Vec<Entry>, LedgerError> {
+        let entries = self.entries();
+        Ok(entries.values().rev().filter(|entry| filter.passes(entry)).take(filter.limit()).cloned().collect())
+    }
+
+    fn find(&self, prefix: &str) -> Result<Option<Entry>, LedgerError> {
+        let Some(range) = prefix::range(prefix) else { return Ok(None) };
+        let entries = self.entries();
+        let mut found = entries.range(range);
+        match (found.next(), found.count()) {
+            (first, 0) => Ok(first.map(|(_, entry)| entry.clone())),
+            (_, more) => Err(LedgerError::Ambiguous(more + 1, prefix.to_owned())),
+        }
+    }
+
+    fn flush(&self) {}
+}

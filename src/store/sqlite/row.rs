@@ -1,0 +1,154 @@
+//! An entry as a row and back.
+
+use rusqlite::types::Type;
+use rusqlite::{CachedStatement, Error, Row, params};
+
+use super::super::{Attempt, Context, Decision, Entry, Outcome};
+use crate::kit::{CallId, Time};
+
+/// The columns in the order in which `write` binds and `read` takes them.
+pub(super) const COLUMNS: &str = "id, tenant, at, client, endpoint, asked, provider, account, model, status, outcome, \
+     stream, parked_us, first_byte_us, total_us, bytes_in, bytes_out, project, session_id, run_id, parent_id, \
+     attempts, decisions";
+
+/// Puts an entry in, over one of the same id.
+pub(super) const INSERT: &str = "INSERT OR REPLACE INTO calls VALUES \
+     (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23)";
+
+/// `[provider, account, model, status, fault, why, start_us, head_us]`: names would double the row.
+type AttemptCells<'a> =
+    (Text<'a>, Text<'a>, Text<'a>, Option<u16>, Option<Text<'a>>, Option<Text<'a>>, u64, Option<u64>);
+/// `[route, account, verdict]`
+type DecisionCells<'a> = (Text<'a>, Text<'a>, Text<'a>);
+type Text<'a> = std::borrow::Cow<'a, str>;
+
+/// Runs `INSERT` for an entry.
+pub(super) fn write(insert: &mut CachedStatement<'_>, entry: &Entry) -> rusqlite::Result<()> {
+    let attempts: Vec<AttemptCells<'_>> = entry.attempts.iter().map(attempt_cells).collect();
+    let decisions: Vec<DecisionCells<'_>> = entry.decisions.iter().map(decision_cells).collect();
+    let context = &entry.context;
+    insert.execute(params![
+        entry.id.as_bytes().as_slice(),
+        entry.tenant,
+        entry.at.as_micros(),
+        entry.client,
+        entry.endpoint,
+        entry.asked,
+        entry.provider,
+        entry.account,
+        entry.model,
+        entry.status,
+        outcome_word(entry.outcome),
+        entry.stream,
+        signed(entry.parked_us),
+        entry.first_byte_us.map(signed),
+        signed(entry.total_us),
+        signed(entry.bytes_in),
+        signed(entry.bytes_out),
+        context.project,
+        context.session_id,
+        context.run_id,
+        context.parent_id.as_ref().map(|id| id.as_bytes().as_slice()),
+        json(&attempts)?,
+        json(&decisions)?,
+    ])?;
+    Ok(())
+}
+
+/// An entry out of a row with `COLUMNS`.
+pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Entry> {
+    let attempts: String = row.get(21)?;
+    let decisions: String = row.get(22)?;
+    let attempts: Vec<AttemptCells<'_>> = serde_json::from_str(&attempts).map_err(unreadable(21))?;
+    let decisions: Vec<DecisionCells<'_>> = serde_json::from_str(&decisions).map_err(unreadable(22))?;
+    Ok(Entry {
+        id: CallId::from_bytes(row.get(0)?),
+        tenant: row.get(1)?,
+        at: Time::from_micros(row.get(2)?),
+        client: row.get(3)?,
+        endpoint: row.get(4)?,
+        asked: row.get(5)?,
+        provider: row.get(6)?,
+        account: row.get(7)?,
+        model: row.get(8)?,
+        status: row.get(9)?,
+        outcome: outcome(row.get_ref(10)?.as_str()?),
+        stream: row.get(11)?,
+        parked_us: unsigned(row.get(12)?),
+        first_byte_us: row.get::<_, Option<i64>>(13)?.map(unsigned),
+        total_us: unsigned(row.get(14)?),
+        bytes_in: unsigned(row.get(15)?),
+        bytes_out: unsigned(row.get(16)?),
+        context: Context {
+            project: row.get(17)?,
+            session_id: row.get(18)?,
+            run_id: row.get(19)?,
+            parent_id: row.get::<_, Option<[u8; 16]>>(20)?.map(CallId::from_bytes),
+        },
+        attempts: attempts.into_iter().map(attempt).collect(),
+        decisions: decisions.into_iter().map(decision).collect(),
+    })
+}
+
+fn attempt_cells(attempt: &Attempt) -> AttemptCells<'_> {
+    let Attempt { provider, account, model, status, fault, why, start_us, head_us } = attempt;
+    let (fault, why) = (fault.as_deref().map(Text::from), why.as_deref().map(Text::from));
+    (provider.into(), account.into(), model.into(), *status, fault, why, *start_us, *head_us)
+}
+
+fn attempt((provider, account, model, status, fault, why, start_us, head_us): AttemptCells<'_>) -> Attempt {
+    Attempt {
+        provider: provider.into(),
+        account: account.into(),
+        model: model.into(),
+        status,
+        fault: fault.map(Into::into),
+        why: why.map(Into::into),
+        start_us,
+        head_us,
+    }
+}
+
+fn decision_cells(decision: &Decision) -> DecisionCells<'_> {
+    ((&decision.route).into(), (&decision.account).into(), (&decision.verdict).into())
+}
+
+fn decision((route, account, verdict): DecisionCells<'_>) -> Decision {
+    Decision { route: route.into(), account: account.into(), verdict: verdict.into() }
+}
+
+const fn outcome_word(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Completed => "completed",
+        Outcome::Failed => "failed",
+        Outcome::Broken => "broken",
+        Outcome::Left => "left",
+    }
+}
+
+/// The schema's CHECK leaves no other word.
+fn outcome(word: &str) -> Outcome {
+    match word {
+        "completed" => Outcome::Completed,
+        "broken" => Outcome::Broken,
+        "left" => Outcome::Left,
+        _ => Outcome::Failed,
+    }
+}
+
+fn json<T: serde::Serialize>(cells: &[T]) -> rusqlite::Result<String> {
+    serde_json::to_string(cells).map_err(|error| Error::ToSqlConversionFailure(error.into()))
+}
+
+fn unreadable(column: usize) -> impl FnOnce(serde_json::Error) -> Error {
+    move |error| Error::FromSqlConversionFailure(column, Type::Text, error.into())
+}
+
+/// SQLite's integers are signed; no duration and no body comes near the difference.
+fn signed(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+fn unsigned(value: i64) -> u64 {
+    u64::try_from(value).unwrap_or(0)
+}

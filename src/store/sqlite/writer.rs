@@ -1,0 +1,177 @@
+//! The one writer: a thread that commits whatever is queued in one transaction. It has no timer, so a lone entry is
+//! written at once and a crowd is written together.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, TransactionBehavior};
+use tokio::sync::oneshot;
+
+use super::super::{Entry, Lag};
+use super::row;
+
+/// A commit that takes longer is said to lag.
+pub(super) const SLOW: Duration = Duration::from_secs(1);
+/// Between two tries of a batch that the disk refused.
+const RETRY: Duration = Duration::from_millis(250);
+/// How long `flush` waits for a disk that refuses.
+const FLUSH: Duration = Duration::from_secs(5);
+/// The most entries of one transaction, so that its first one does not wait for a long queue.
+const BATCH: usize = 512;
+
+/// What is yet to be written, between those who record and the thread that writes.
+#[derive(Default)]
+pub(super) struct Queue {
+    // a std mutex: it is held for a push or a swap, never across an await or a disk access
+    state: Mutex<State>,
+    /// There is work, or the ledger closes.
+    work: Condvar,
+    /// Nothing is left to write.
+    idle: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    pending: Vec<Pending>,
+    /// The batch in the thread's hands: how many entries, and when the first of them came.
+    writing: Option<(usize, Instant)>,
+    failure: Option<String>,
+    asleep: bool,
+    closing: bool,
+}
+
+struct Pending {
+    entry: Entry,
+    came: Instant,
+    /// Taken once told: a batch that is tried again keeps nobody waiting.
+    done: Option<oneshot::Sender<()>>,
+}
+
+impl Queue {
+    /// Queues an entry; the receiver hears of its commit, or of the first failure to commit it.
+    pub(super) fn push(&self, entry: Entry) -> oneshot::Receiver<()> {
+        let (done, told) = oneshot::channel();
+        let mut state = self.state();
+        state.pending.push(Pending { entry, came: Instant::now(), done: Some(done) });
+        // waking a thread costs a system call; one that is at work looks at the queue again by itself
+        if state.asleep {
+            self.work.notify_one();
+        }
+        told
+    }
+
+    /// How far the writing is behind.
+    pub(super) fn lag(&self) -> Option<Lag> {
+        let state = self.state();
+        let (writing, since) = state.writing.map_or((0, None), |(count, since)| (count, Some(since)));
+        let oldest = since.or_else(|| state.pending.first().map(|pending| pending.came))?;
+        let lag = Lag { queued: writing + state.pending.len(), behind: oldest.elapsed(), why: state.failure.clone() };
+        (lag.why.is_some() || lag.behind > SLOW).then_some(lag)
+    }
+
+    /// Waits until nothing is left to write, or the disk has refused for too long.
+    pub(super) fn flush(&self) {
+        let busy = |state: &mut State| state.writing.is_some() || !state.pending.is_empty();
+        let (state, late) =
+            self.idle.wait_timeout_while(self.state(), FLUSH, busy).unwrap_or_else(PoisonError::into_inner);
+        if late.timed_out() {
+            tracing::error!(entries = state.pending.len(), "the ledger could not be written in time");
+        }
+    }
+
+    /// Lets the thread end once it has written what is queued.
+    pub(super) fn close(&self) {
+        self.state().closing = true;
+        self.work.notify_one();
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds what is queued to a batch, waiting while there is nothing to write. `false` when all is written and the
+    /// ledger closes.
+    fn fill(&self, batch: &mut Vec<Pending>) -> bool {
+        let mut state = self.state();
+        if batch.is_empty() && state.pending.is_empty() {
+            state.writing = None;
+            self.idle.notify_all();
+        }
+        while batch.is_empty() && state.pending.is_empty() {
+            if state.closing {
+                return false;
+            }
+            state.asleep = true;
+            state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.asleep = false;
+        }
+        if batch.is_empty() && state.pending.len() <= BATCH {
+            std::mem::swap(batch, &mut state.pending);
+        } else {
+            let room = BATCH.saturating_sub(batch.len()).min(state.pending.len());
+            batch.extend(state.pending.drain(..room));
+        }
+        state.writing = batch.first().map(|first| (batch.len(), first.came));
+        true
+    }
+
+    /// Notes how a commit went.
+    fn note(&self, failure: Option<String>) {
+        self.state().failure = failure;
+    }
+
+    /// Pauses before the next try, not longer than until the ledger closes.
+    fn pause(&self) {
+        drop(self.work.wait_timeout_while(self.state(), RETRY, |state| !state.closing));
+    }
+}
+
+/// The thread's work until the queue closes.
+pub(super) fn run(queue: &Arc<Queue>, mut connection: Connection) {
+    let mut batch = Vec::new();
+    let mut failing = false;
+    while queue.fill(&mut batch) {
+        let (began, last_try) = (Instant::now(), queue.state().closing);
+        let result = commit(&mut connection, &batch);
+        for pending in &mut batch {
+            // whoever does not wait any more has dropped the receiver
+            pending.done.take().map(|done| done.send(()));
+        }
+        match result {
+            Ok(()) => {
+                if failing || began.elapsed() > SLOW {
+                    tracing::warn!(
+                        entries = batch.len(),
+                        "the ledger is written again after {:?}",
+                        batch[0].came.elapsed()
+                    );
+                }
+                failing = false;
+                queue.note(None);
+                batch.clear();
+            }
+            Err(error) => {
+                if !failing {
+                    tracing::error!("the ledger cannot be written, answers go out all the same: {error}");
+                }
+                failing = true;
+                queue.note(Some(error.to_string()));
+                if last_try {
+                    tracing::error!(entries = batch.len(), "the ledger closes without its last entries: {error}");
+                    return;
+                }
+                queue.pause();
+            }
+        }
+    }
+}
+
+fn commit(connection: &mut Connection, batch: &[Pending]) -> rusqlite::Result<()> {
+    let step = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let mut insert = step.prepare_cached(row::INSERT)?;
+    for pending in batch {
+        row::write(&mut insert, &pending.entry)?;
+    }
+    drop(insert);
+    step.commit()
+}

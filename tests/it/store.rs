@@ -1,0 +1,212 @@
+//! The contract that every ledger keeps; each case runs against every implementation.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use keywheel::kit::{CallId, Time};
+use keywheel::store::{Attempt, Context, Decision, Entry, Filter, Ledger, LedgerError, Memory, Outcome, Sqlite};
+
+/// Runs a case against each implementation, in a runtime as the gateway has one.
+fn each(case: impl AsyncFn(Arc<dyn Ledger>)) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(case(Arc::new(Memory::new())));
+    let home = tempfile::tempdir().unwrap();
+    runtime.block_on(case(Arc::new(Sqlite::open(&home.path().join("ledger.sqlite")).unwrap())));
+}
+
+/// An entry with every field filled.
+pub(crate) fn full_entry() -> Entry {
+    Entry {
+        at: Time::from_micros(1_795_000_000_123_456),
+        client: "laptop".to_owned(),
+        asked: "fast".to_owned(),
+        provider: Some("lab".to_owned()),
+        account: Some("lab-b".to_owned()),
+        model: Some("model-a".to_owned()),
+        stream: true,
+        parked_us: 12,
+        first_byte_us: Some(3_400),
+        total_us: u64::from(u32::MAX),
+        bytes_in: 200_000,
+        bytes_out: 1_234,
+        context: Context {
+            project: Some("keys & wheels".to_owned()),
+            session_id: Some("ses_1".to_owned()),
+            run_id: Some("run \"2\"".to_owned()),
+            parent_id: Some(CallId::new()),
+        },
+        attempts: vec![
+            Attempt {
+                status: Some(429),
+                fault: Some("rate_limit_exceeded".to_owned()),
+                why: Some("over 60 requests a minute, ünïcode and 'quotes'".to_owned()),
+                head_us: Some(900),
+                ..attempt("lab-a")
+            },
+            attempt("lab-b"),
+        ],
+        decisions: vec![Decision {
+            route: "lab/model-a".to_owned(),
+            account: "lab-a".to_owned(),
+            verdict: "cooling".to_owned(),
+        }],
+        ..entry()
+    }
+}
+
+/// An entry that says no more than it must.
+pub(crate) fn entry() -> Entry {
+    Entry {
+        id: CallId::new(),
+        tenant: "local".to_owned(),
+        at: Time::from_micros(1_795_000_000_000_000),
+        client: "local".to_owned(),
+        endpoint: "chat/completions".to_owned(),
+        asked: String::new(),
+        provider: None,
+        account: None,
+        model: None,
+        status: 200,
+        outcome: Outcome::Completed,
+        stream: false,
+        parked_us: 0,
+        first_byte_us: None,
+        total_us: 1,
+        bytes_in: 0,
+        bytes_out: 0,
+        context: Context::default(),
+        attempts: Vec::new(),
+        decisions: Vec::new(),
+    }
+}
+
+fn attempt(account: &str) -> Attempt {
+    Attempt {
+        provider: "lab".to_owned(),
+        account: account.to_owned(),
+        model: "model-a".to_owned(),
+        status: None,
+        fault: None,
+        why: None,
+        start_us: 7,
+        head_us: None,
+    }
+}
+
+fn ids(entries: &[Entry]) -> Vec<CallId> {
+    entries.iter().map(|entry| entry.id).collect()
+}
+
+#[test]
+fn an_entry_comes_back_as_it_was_recorded() {
+    each(async |ledger| {
+        for entry in [full_entry(), entry()] {
+            ledger.record(entry.clone()).await;
+            assert_eq!(ledger.find(&entry.id.to_string()).unwrap(), Some(entry));
+        }
+    });
+}
+
+#[test]
+fn an_entry_of_the_same_id_replaces_the_earlier_one() {
+    each(async |ledger| {
+        let first = entry();
+        let second = Entry { outcome: Outcome::Broken, status: 502, ..first.clone() };
+        ledger.record(first).await;
+        ledger.record(second.clone()).await;
+        assert_eq!(ledger.list(&Filter::default()).unwrap(), [second]);
+    });
+}
+
+#[test]
+fn the_newest_come_first_and_only_as_many_as_asked_for() {
+    each(async |ledger| {
+        let entries: Vec<Entry> = (0..120).map(|_| entry()).collect();
+        for entry in &entries {
+            drop(ledger.record(entry.clone()));
+        }
+        ledger.flush();
+        let newest: Vec<CallId> = entries.iter().rev().map(|entry| entry.id).collect();
+        assert_eq!(ids(&ledger.list(&Filter::default()).unwrap()), newest[..100]);
+        assert_eq!(ids(&ledger.list(&Filter { limit: 3, ..Filter::default() }).unwrap()), newest[..3]);
+        assert_eq!(ids(&ledger.list(&Filter { limit: 500, ..Filter::default() }).unwrap()), newest);
+    });
+}
+
+#[test]
+fn every_filter_narrows_the_list() {
+    each(async |ledger| {
+        let early = Entry { at: Time::from_micros(1), ..entry() };
+        let laptop = Entry { client: "laptop".to_owned(), ..entry() };
+        let lab = Entry { account: Some("lab-a".to_owned()), ..entry() };
+        let failed = Entry { outcome: Outcome::Failed, status: 429, account: Some("lab-a".to_owned()), ..entry() };
+        let left = Entry { outcome: Outcome::Left, status: 499, ..entry() };
+        for entry in [&early, &laptop, &lab, &failed, &left] {
+            ledger.record(entry.clone()).await;
+        }
+        let list = |filter: Filter| ids(&ledger.list(&filter).unwrap());
+        let any = Filter::default;
+        assert_eq!(list(Filter { since: Some(laptop.at), ..any() }), [left.id, failed.id, lab.id, laptop.id]);
+        assert_eq!(list(Filter { client: Some("laptop".to_owned()), ..any() }), [laptop.id]);
+        assert_eq!(list(Filter { account: Some("lab-a".to_owned()), ..any() }), [failed.id, lab.id]);
+        assert_eq!(list(Filter { failed: true, ..any() }), [left.id, failed.id]);
+        let both = Filter { failed: true, account: Some("lab-a".to_owned()), limit: 5, ..any() };
+        assert_eq!(list(both), [failed.id]);
+        assert_eq!(list(Filter { client: Some("' OR 1".to_owned()), ..any() }), []);
+    });
+}
+
+#[test]
+fn the_beginning_of_an_id_finds_its_entry() {
+    each(async |ledger| {
+        let bytes = |last: u8| CallId::from_bytes([0x01, 0x8f, 0xab, 0xcd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, last]);
+        let (one, two) = (Entry { id: bytes(0x10), ..entry() }, Entry { id: bytes(0x2f), ..entry() });
+        ledger.record(one.clone()).await;
+        ledger.record(two.clone()).await;
+        let find = |prefix: &str| ledger.find(prefix);
+        let whole = two.id.to_string();
+        assert_eq!(find(&whole).unwrap(), Some(two.clone()));
+        assert_eq!(find(&whole[..31]).unwrap(), Some(two.clone()), "an odd number of digits");
+        assert_eq!(find(&whole.to_uppercase()).unwrap(), Some(two));
+        assert_eq!(find("018fabcd-0000-0000-0000-000000000010").unwrap(), Some(one), "with dashes");
+        assert!(matches!(find("018f").unwrap_err(), LedgerError::Ambiguous(2, prefix) if prefix == "018f"));
+        assert!(matches!(find("").unwrap_err(), LedgerError::Ambiguous(2, _)));
+        for nothing in ["018e", "no id", "ünï", &"0".repeat(33)] {
+            assert_eq!(find(nothing).unwrap(), None, "{nothing}");
+        }
+    });
+}
+
+#[test]
+fn a_thousand_entries_at_once_are_all_kept() {
+    each(async |ledger| {
+        let tasks: Vec<_> = (0..1000)
+            .map(|_| {
+                let ledger = ledger.clone();
+                tokio::spawn(async move { ledger.record(full_entry()).await })
+            })
+            .collect();
+        for task in tasks {
+            task.await.unwrap();
+        }
+        assert_eq!(ledger.list(&Filter { limit: 2000, ..Filter::default() }).unwrap().len(), 1000);
+        assert_eq!(ledger.lag(), None);
+    });
+}
+
+#[test]
+fn an_entry_whose_commit_nobody_awaits_is_kept_all_the_same() {
+    each(async |ledger| {
+        let entry = entry();
+        drop(ledger.record(entry.clone()));
+        ledger.flush();
+        assert_eq!(ledger.list(&Filter::default()).unwrap(), [entry]);
+    });
+}
+
+/// The permission bits of a file.
+#[cfg(unix)]
+pub(crate) fn mode(path: &Path) -> u32 {
+    use std::os::unix::fs::PermissionsExt;
+    path.metadata().unwrap().permissions().mode() & 0o777
+}
