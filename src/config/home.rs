@@ -90,12 +90,10 @@ impl Paths {
         Self { config, state, data, run, file, named: false, project: None }
     }
 
-    /// Makes the folders, private to this user, and checks that those that must be written can be. The folder of the
-    /// settings may be read-only.
+    /// Makes the folders, private to this user, refuses those that others may enter, and checks that those that must be
+    /// written can be. The folder of the settings may be read-only.
     pub fn prepare(&self) -> Result<(), HomeError> {
-        if !self.config.is_dir() {
-            file::private_dir(&self.config)?;
-        }
+        file::private_dir(&self.config)?;
         for folder in [&self.state, &self.data, &self.run] {
             file::private_dir(folder)?;
             tempfile::tempfile_in(folder).map_err(|error| HomeError::ReadOnly(folder.clone(), error))?;

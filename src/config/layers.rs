@@ -46,8 +46,6 @@ pub struct Overrides {
     pub listen: Vec<String>,
     /// `--no-discover`.
     pub no_discover: bool,
-    /// `--default-provider ID`.
-    pub default_provider: Option<String>,
 }
 
 /// How the text of an environment variable becomes a TOML value.
@@ -159,9 +157,6 @@ impl Gathered {
         }
         if flags.no_discover {
             self.add(Layer::Flag, made("--no-discover", "discover", "false"));
-        }
-        if let Some(id) = &flags.default_provider {
-            self.add(Layer::Flag, made("--default-provider", "default_provider", &toml_text(id)));
         }
     }
 

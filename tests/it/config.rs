@@ -75,7 +75,7 @@ fn without_any_file_the_defaults_and_the_offline_accounts_are_there() {
 #[test]
 fn a_later_layer_wins_key_by_key() {
     let home = Home::with("discover = true\nkeep_alive = '20s'\nlisten = ['unix:']\n[parking]\nmax_wait = '1m 30s'\n");
-    let flags = Overrides { listen: vec!["tcp://127.0.0.1:0".into()], no_discover: true, ..Overrides::default() };
+    let flags = Overrides { listen: vec!["tcp://127.0.0.1:0".into()], no_discover: true };
     let env = [("KEYWHEEL_LISTEN", "pipe://kw"), ("KEYWHEEL_MAX_PARKED", "7"), ("KEYWHEEL_KEEP_ALIVE", "")];
     let settings = home.load_with(&flags, &env).unwrap().settings;
     assert_eq!(settings.listen, [Listen::Tcp("127.0.0.1:0".parse().unwrap())]);

@@ -28,6 +28,13 @@ fn an_edit_keeps_every_comment_and_all_spacing() {
 }
 
 #[test]
+fn a_byte_order_mark_survives() {
+    let home = Home::with("\u{feff}# top\r\nkeep_alive = '1s'\r\n");
+    edit(&home.paths, |document| set(document, &["keep_alive"], "2s")).unwrap();
+    assert_eq!(text(&home), "\u{feff}# top\r\nkeep_alive = \"2s\"\r\n");
+}
+
+#[test]
 fn a_missing_file_is_made_private() {
     let home = Home::new();
     edit(&home.paths, |document| {

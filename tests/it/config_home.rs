@@ -48,6 +48,17 @@ fn a_home_that_cannot_be_made_says_what_to_do() {
     );
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_read_only_home_says_what_to_do() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut paths = Paths::under(dir.path());
+    // private and never writable, also for root
+    paths.state = "/proc/self/fd".into();
+    let error = paths.prepare().unwrap_err().to_string();
+    assert!(error.starts_with("cannot write in /proc/self/fd: ") && error.contains("--home DIR"), "{error}");
+}
+
 #[cfg(unix)]
 #[test]
 fn a_home_that_others_may_enter_is_refused() {
