@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt, stream};
-use http::{HeaderValue, Method, Request, Response, header};
+use http::{HeaderValue, Method, Request, Response, Version, header};
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::{Frame, Incoming};
 use hyper::service::service_fn;
@@ -32,6 +32,9 @@ use crate::sim::engine::Engine;
 use crate::sim::persona::At;
 
 type Body = StreamBody<Pin<Box<dyn Stream<Item = io::Result<Frame<Bytes>>> + Send>>>;
+
+/// How long GOAWAY may take to be written.
+const GOAWAY: Duration = Duration::from_millis(10);
 
 /// All that a connection needs.
 pub(super) struct Room {
@@ -123,7 +126,7 @@ async fn answer(
     let body = read(incoming, &mut visit).await?;
     // look-ups are no calls: whoever queues a script does not want a model list to use it up
     let script = if parts.method == Method::GET { Script::usual() } else { room.scripts.next(&key) };
-    let (method, uri) = (parts.method.clone(), parts.uri.clone());
+    let (method, uri, version) = (parts.method.clone(), parts.uri.clone(), parts.version);
     let at = At { method: &method, path: uri.path(), query: uri.query() };
     let (answer, link) = script.play(&room.engine, &at, || room.engine.answer(&key, Request::from_parts(parts, body)));
     let Some(answer) = answer else {
@@ -131,10 +134,15 @@ async fn answer(
         return Err(io::ErrorKind::ConnectionAborted.into());
     };
     tokio::time::sleep(answer.delay).await;
-    if link == Link::Retire {
+    let mut response = respond(answer, visit);
+    if link == Link::Retire && version == Version::HTTP_2 {
         retire.notify_one();
+        // GOAWAY leaves before the answer does, so that the client cannot use the connection again by chance
+        tokio::time::sleep(GOAWAY).await;
+    } else if link == Link::Retire {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
-    Ok(respond(answer, visit))
+    Ok(response)
 }
 
 /// Reads a body whole; when the client leaves in the middle, what had arrived is recorded.

@@ -23,7 +23,6 @@ pub struct Queue<'a> {
 
 impl Queue<'_> {
     /// One more call is answered so.
-    #[expect(clippy::should_implement_trait, reason = "a queue of scripts reads as on(k).then(a).then(b)")]
     pub fn then(self, script: Script) -> Self {
         self.with(|waiting| waiting.next.push_back(script));
         self

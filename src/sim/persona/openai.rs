@@ -80,11 +80,10 @@ fn reasons(model: &str) -> bool {
 
 /// What the specification does not allow; Azure checks the same.
 pub(super) fn check(ask: &Ask) -> Result<(), Refusal> {
-    let sent = ask.body.as_object().into_iter().flat_map(|body| body.keys());
-    if let Some(known) = fields::known(&ask.endpoint) {
-        if let Some(unknown) = sent.into_iter().find(|field| !known.contains(&field.as_str())) {
-            return Err(Refusal::Unknown(unknown.clone()));
-        }
+    let known = fields::known(&ask.endpoint);
+    let mut sent = ask.body.as_object().into_iter().flat_map(|body| body.keys());
+    if let Some(unknown) = sent.find(|field| known.is_some_and(|known| !known.contains(&field.as_str()))) {
+        return Err(Refusal::Unknown(unknown.clone()));
     }
     if ask.endpoint == Endpoint::Chat && !ask.body["messages"].is_array() {
         return Err(Refusal::WrongType("messages".to_owned(), "an array of objects"));
