@@ -7,18 +7,18 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::wait;
 
-/// One OpenAI-compatible endpoint in front of every AI account you own.
-///
-/// Keywheel chooses the account, keeps its secret safe, waits out its rate limits and leaves the bytes of the
-/// conversation alone. Start with `keywheel serve`: it needs no configuration.
+/// The heading of the options that every verb takes.
+const PLACES: &str = "Places";
+
+/// One OpenAI-compatible endpoint in front of every AI account you own
 #[derive(Clone, Debug, PartialEq, Parser)]
 #[command(name = "keywheel", version, subcommand_required = true, arg_required_else_help = true)]
 pub struct Command {
-    /// Keep configuration, state, data and sockets under this folder instead of the platform's own
-    #[arg(long, global = true, value_name = "DIR", env = "KEYWHEEL_HOME", hide_env_values = true)]
+    /// Keep everything under this folder [env: KEYWHEEL_HOME]
+    #[arg(long, global = true, value_name = "DIR", help_heading = PLACES, display_order = 900)]
     pub home: Option<PathBuf>,
-    /// Read this file instead of the user's keywheel.toml
-    #[arg(long, global = true, value_name = "FILE", env = "KEYWHEEL_CONFIG", hide_env_values = true)]
+    /// The settings file [env: KEYWHEEL_CONFIG]
+    #[arg(long, global = true, value_name = "FILE", help_heading = PLACES, display_order = 901)]
     pub config: Option<PathBuf>,
     /// What to do
     #[command(subcommand)]
@@ -66,7 +66,7 @@ pub enum Verb {
 /// `serve`
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
 pub struct Serve {
-    /// Listen here: tcp://HOST:PORT, tls://HOST:PORT, unix:///PATH or unix: for the home's own socket; may be repeated
+    /// tcp://HOST:PORT, tls://HOST:PORT, unix:///PATH, or unix: for the home's own socket; may be repeated
     #[arg(long, value_name = "URL")]
     pub listen: Vec<String>,
     /// Look neither for provider keys in the environment nor for local servers
@@ -75,8 +75,8 @@ pub struct Serve {
     /// Go into the background once ready; the log goes to keywheel.log in the state folder
     #[arg(short, long)]
     pub detach: bool,
-    /// How log lines look
-    #[arg(long, value_enum, default_value_t, value_name = "FORM")]
+    /// How log lines look: text or json
+    #[arg(long, value_enum, default_value_t, value_name = "FORM", hide_possible_values = true)]
     pub log: LogFormat,
     /// Set by `--detach` for the process in the background
     #[arg(long, hide = true)]

@@ -1,10 +1,11 @@
 //! What help and manual say beyond the one-line texts: examples, exit codes, environment.
 
 use std::fmt::Write as _;
-use std::io;
+use std::io::{self, Write as _};
 
 use clap::Command;
 use clap::builder::styling::{AnsiColor, Styles};
+use clap_mangen::Man;
 
 use super::Exit;
 
@@ -43,22 +44,23 @@ const STYLES: Styles = Styles::styled()
 /// Adds to the derived command what its doc comments cannot hold.
 pub(super) fn dress(command: Command) -> Command {
     let command = command.styles(STYLES).max_term_width(100).after_help(closing()).disable_help_subcommand(true);
-    EXAMPLES.iter().fold(command, |command, (path, examples)| {
-        let path: Vec<&str> = path.split(' ').collect();
-        add_examples(command, &path, examples)
-    })
+    command.mut_subcommands(|verb| with_examples(verb, ""))
 }
 
-fn add_examples(command: Command, path: &[&'static str], examples: &'static str) -> Command {
-    match path {
-        [] => command.after_help(format!("Examples:\n{examples}")),
-        [verb, rest @ ..] => command.mut_subcommand(verb, |inner| add_examples(inner, rest, examples)),
-    }
+fn with_examples(verb: Command, above: &str) -> Command {
+    let path = format!("{above}{}", verb.get_name());
+    let verb = match EXAMPLES.iter().find(|(of, _)| *of == path) {
+        Some((_, examples)) => verb.after_help(format!("Examples:\n{examples}")),
+        None => verb,
+    };
+    verb.mut_subcommands(|inner| with_examples(inner, &format!("{path} ")))
 }
 
 /// The end of `keywheel --help`.
 fn closing() -> String {
-    let mut text = "Data goes to stdout, words to stderr. Exit codes:\n".to_owned();
+    let mut text = "Start with `keywheel serve`: it needs no configuration and says what to do next.\n\n\
+        Data goes to stdout, words to stderr. Exit codes:\n"
+        .to_owned();
     for exit in Exit::ALL {
         // writing into a String cannot fail
         let _ = writeln!(text, "  {}  {}", exit.code(), exit.meaning());
@@ -67,27 +69,44 @@ fn closing() -> String {
     text
 }
 
-/// The manual: the program's own page, then a section for every verb.
+/// The manual: the program itself, a section for every verb, and the exit codes.
 pub(super) fn manual(mut command: Command, to: &mut dyn io::Write) -> io::Result<()> {
     command.build();
     let mut text = Vec::new();
-    clap_mangen::Man::new(command.clone()).render(&mut text)?;
-    sections(&command, "keywheel", &mut text)?;
+    let man = Man::new(command.clone());
+    man.render_title(&mut text)?;
+    man.render_name_section(&mut text)?;
+    man.render_synopsis_section(&mut text)?;
+    man.render_options_section(&mut text)?;
+    verbs(&command, &mut text)?;
+    writeln!(text, ".SH \"EXIT STATUS\"")?;
+    for exit in Exit::ALL {
+        writeln!(text, ".TP\n{}\n{}", exit.code(), exit.meaning())?;
+    }
     to.write_all(&text)
 }
 
-fn sections(command: &Command, path: &str, text: &mut Vec<u8>) -> io::Result<()> {
-    for verb in command.get_subcommands().filter(|verb| !verb.is_hide_set()) {
-        let path = format!("{path} {}", verb.get_name());
+fn verbs(command: &Command, text: &mut Vec<u8>) -> io::Result<()> {
+    for verb in command.get_subcommands() {
         if verb.has_subcommands() {
-            sections(verb, &path, text)?;
+            verbs(verb, text)?;
             continue;
         }
-        io::Write::write_all(text, format!(".SH \"{}\"\n", path.to_uppercase()).as_bytes())?;
-        let man = clap_mangen::Man::new(verb.clone());
-        man.render_synopsis_section(text)?;
-        man.render_description_section(text)?;
-        man.render_options_section(text)?;
+        let path = verb.get_bin_name().unwrap_or(verb.get_name()).to_uppercase();
+        writeln!(text, ".SH \"{path}\"")?;
+        if let Some(about) = verb.get_about() {
+            writeln!(text, "{about}")?;
+        }
+        let own = verb.clone().mut_args(|arg| match arg.get_id().as_str() {
+            "home" | "config" => arg.hide(true),
+            _ => arg,
+        });
+        // both would open sections of their own, as large as the verb's
+        let mut inner = Vec::new();
+        Man::new(own.clone()).render_synopsis_section(&mut inner)?;
+        Man::new(own).render_options_section(&mut inner)?;
+        let inner = String::from_utf8_lossy(&inner).replace(".SH SYNOPSIS", ".PP").replace(".SH OPTIONS", ".PP");
+        text.extend(inner.bytes());
     }
     Ok(())
 }

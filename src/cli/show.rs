@@ -3,7 +3,7 @@
 use std::io;
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::table::Table;
 use super::{Format, Lines};
@@ -40,14 +40,7 @@ pub fn providers(lines: &mut Lines<'_>, format: Format, rows: &[ProviderRow]) ->
     let mut table = Table::new(["id", "name", "adapter", "accounts", "base url", "origin"]);
     for row in rows {
         let ProviderRow { id, name, adapter, base_url, accounts, origin } = row;
-        table.row([
-            id.clone(),
-            name.clone(),
-            adapter.clone(),
-            accounts.to_string(),
-            base_url.clone(),
-            origin.clone(),
-        ]);
+        table.row([id.clone(), name.clone(), adapter.clone(), accounts.to_string(), base_url.clone(), origin.clone()]);
     }
     lines.list(format, rows, table, "no providers; the configuration has switched all of them off")
 }
@@ -101,20 +94,23 @@ pub fn record(lines: &mut Lines<'_>, format: Format, record: &impl Serialize) ->
     let Value::Object(record) = serde_json::to_value(record).map_err(io::Error::other)? else { return Ok(()) };
     let (lists, plain): (Vec<_>, Vec<_>) = record.iter().partition(|(_, value)| is_list_of_objects(value));
     let width = plain.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
-    for (name, value) in plain.into_iter().filter(|(_, value)| !value.is_null()) {
+    for (name, value) in plain.into_iter().filter(|(_, value)| !says_nothing(value)) {
         lines.data(format_args!("{name:width$}  {}", plain_text(value)))?;
     }
     for (name, value) in lists {
         lines.data("")?;
         lines.data(format_args!("{name}:"))?;
         for item in value.as_array().into_iter().flatten() {
-            let members = item.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
-            let members: Vec<String> =
-                members.map(|(name, value)| format!("{name} {}", plain_text(value))).collect();
+            let members = item.as_object().into_iter().flatten().filter(|(_, value)| !says_nothing(value));
+            let members: Vec<String> = members.map(|(name, value)| format!("{name} {}", plain_text(value))).collect();
             lines.data(format_args!("  {}", members.join(" · ")))?;
         }
     }
     Ok(())
+}
+
+fn says_nothing(value: &Value) -> bool {
+    value.is_null() || value.as_array().is_some_and(Vec::is_empty) || value.as_object().is_some_and(Map::is_empty)
 }
 
 fn is_list_of_objects(value: &Value) -> bool {

@@ -227,7 +227,8 @@ pub fn settings_source(name: String, text: String) -> Source<'static> {
     Source { name, lines: Lines::Shown, text, schema: schema::settings(), at: Key::default() }
 }
 
-fn provider_source(name: String, id: &str, text: String) -> Source<'static> {
+/// The text of a provider's own file.
+pub fn provider_source(name: String, id: &str, text: String) -> Source<'static> {
     Source { name, lines: Lines::Shown, text, schema: schema::provider(), at: Key::of(&["providers", id]) }
 }
 

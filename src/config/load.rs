@@ -1,18 +1,20 @@
 //! Reads every layer and hands out settings, or everything that is wrong with them.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use serde::Deserialize;
 
 use super::check::Check;
 use super::discover;
 use super::home::{Env, Paths};
-use super::layers::{Gathered, Layer, Overrides, settings_source};
+use super::layers::{Gathered, Layer, Overrides, provider_source, settings_source};
 use super::merge::merge;
 use super::origins::Origins;
 use super::problem::{Problem, Problems};
 use super::settings::{SecretSource, Settings};
 use super::shape::Shape;
+use crate::catalog::Provider;
 use crate::catalog::urls::is_loopback;
 
 /// Settings, and what may be said about them.
@@ -50,6 +52,17 @@ pub fn parse(text: &str) -> Result<Settings, Problems> {
     let mut gathered = Gathered::built_in();
     gathered.add(Layer::User, settings_source("keywheel.toml".to_owned(), text.to_owned()));
     settle(gathered, Path::new("")).map(|loaded| loaded.settings)
+}
+
+/// The provider that a file of the user's own describes, over what is built in. Its id is the file's name without
+/// `.toml`.
+pub fn check_provider(file: &Path, text: &str) -> Result<Arc<Provider>, Problems> {
+    let name = file.display().to_string();
+    let id = file.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+    let mut gathered = Gathered::built_in();
+    gathered.add(Layer::User, provider_source(name.clone(), id, text.to_owned()));
+    let provider = settle(gathered, file.parent().unwrap_or(Path::new("")))?.settings.providers.remove(id);
+    provider.ok_or_else(|| Problems(vec![Problem::in_file(name, "describes no provider; state at least its base_url")]))
 }
 
 /// Whether the user's files would be right with `text` as the settings file.

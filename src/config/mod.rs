@@ -31,7 +31,7 @@ pub use edit::{EditError, Edited, edit, undo};
 pub use forms::Size;
 pub use home::{Env, HomeError, Paths};
 pub use layers::{Layer, Overrides, variables};
-pub use load::{Loaded, load, parse};
+pub use load::{Loaded, check_provider, load, parse};
 pub use origins::{Origin, Origins, Row};
 pub use problem::{Problem, Problems};
 pub use read::Place;

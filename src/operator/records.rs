@@ -10,7 +10,7 @@ pub enum Ask {
     Status,
     /// Every account and its state.
     Accounts,
-    /// Every provider that has an account.
+    /// Every provider, with the number of its accounts.
     Providers,
     /// Every model that can be called now; with `why`, also those that cannot, and the reason.
     Models {
@@ -61,12 +61,31 @@ pub enum Reply {
 pub struct Refusal {
     /// One sentence that says what to do.
     pub message: String,
+    /// What kind of refusal it is: exit codes hang on it.
+    #[serde(default)]
+    pub reason: Reason,
+}
+
+/// The kinds of refusal.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// It could not be done.
+    #[default]
+    Failed,
+    /// The configuration is not valid.
+    BadConfig,
 }
 
 impl Refusal {
     /// A refusal in these words.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into() }
+        Self { message: message.into(), reason: Reason::Failed }
+    }
+
+    /// A configuration that is not valid, in these words.
+    pub fn bad_config(message: impl Into<String>) -> Self {
+        Self { message: message.into(), reason: Reason::BadConfig }
     }
 }
 

@@ -1,1 +1,136 @@
-//! .
+//! The operator in process: answers every question a face may ask from the rooms that know.
+
+mod calls;
+mod lists;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+pub use lists::provider_rows;
+
+use crate::accounts::{Pool, Standing};
+use crate::config::Live;
+use crate::gateway::Gateway;
+use crate::kit::Time;
+use crate::operator::{Answering, Ask, Operator, Refusal, Reply, Status};
+use crate::store::{Filter, Ledger, LedgerError};
+
+/// An order under way: what was done, or why not, in words.
+pub type Doing<'a> = Pin<Box<dyn Future<Output = Result<String, String>> + Send + 'a>>;
+
+/// What only the wiring can do.
+pub trait Helm: Send + Sync {
+    /// Reads the configuration again and puts it in force; a broken one changes nothing.
+    fn reload(&self) -> Doing<'_>;
+
+    /// Begins to stop; returns at once.
+    fn stop(&self);
+
+    /// What a person should know, in sentences: a reload that failed, settings that cannot work.
+    fn warnings(&self) -> Vec<String>;
+}
+
+/// What the desk answers from.
+pub struct Parts {
+    /// The settings in force.
+    pub settings: Live,
+    /// The accounts.
+    pub pool: Arc<Pool>,
+    /// The request path.
+    pub gateway: Gateway,
+    /// The calls.
+    pub ledger: Arc<dyn Ledger>,
+    /// What only the wiring can do.
+    pub helm: Arc<dyn Helm>,
+    /// The open doors, as URLs.
+    pub doors: Vec<String>,
+    /// When the gateway started.
+    pub started: Time,
+}
+
+/// Answers questions about the gateway of its parts.
+pub struct Desk(Parts);
+
+impl Desk {
+    /// A desk over these parts.
+    pub const fn new(parts: Parts) -> Self {
+        Self(parts)
+    }
+
+    fn status(&self) -> Status {
+        let rows = self.0.pool.rows();
+        let mut warnings = self.0.helm.warnings();
+        warnings.extend(self.0.ledger.lag().map(|lag| {
+            let why = lag.why.unwrap_or_else(|| "the disk is slow".to_owned());
+            format!("the ledger is {} calls and {} s behind: {why}", lag.queued, lag.behind.as_secs())
+        }));
+        Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            started: self.0.started.to_string(),
+            listen: self.0.doors.clone(),
+            in_flight: self.0.gateway.in_flight(),
+            parked: self.0.gateway.parked(),
+            accounts_ready: rows.iter().filter(|row| row.standing == Standing::Ready).count(),
+            accounts: rows.len(),
+            warnings,
+        }
+    }
+
+    /// Reads the ledger off the async threads.
+    async fn read<F>(&self, read: F) -> Result<Reply, Refusal>
+    where
+        F: FnOnce(&dyn Ledger) -> Result<Reply, Refusal> + Send + 'static,
+    {
+        let ledger = Arc::clone(&self.0.ledger);
+        let read = tokio::task::spawn_blocking(move || read(&*ledger)).await;
+        read.unwrap_or_else(|error| Err(Refusal::new(format!("the ledger could not be read: {error}"))))
+    }
+
+    async fn answer(&self, ask: Ask) -> Result<Reply, Refusal> {
+        let settings = self.0.settings.now();
+        match ask {
+            Ask::Status => Ok(Reply::Status(self.status())),
+            Ask::Accounts => Ok(Reply::Accounts(lists::account_rows(&self.0.pool.rows()))),
+            Ask::Providers => Ok(Reply::Providers(provider_rows(&settings))),
+            Ask::Models { why } => {
+                Ok(Reply::Models(lists::model_rows(&settings, &self.0.gateway, &self.0.pool.rows(), why)))
+            }
+            Ask::Requests { limit, failed } => {
+                let filter = Filter { limit, failed, ..Filter::default() };
+                self.read(move |ledger| requests(ledger, &filter)).await
+            }
+            Ask::Request { id } => self.read(move |ledger| request(ledger, &id)).await,
+            Ask::Reload => self.0.helm.reload().await.map(Reply::Done).map_err(Refusal::bad_config),
+            Ask::Stop => {
+                self.0.helm.stop();
+                let pid = std::process::id();
+                Ok(Reply::Done(format!("stopping pid {pid}; calls under way may finish")))
+            }
+        }
+    }
+}
+
+impl Operator for Desk {
+    fn ask(&self, ask: Ask) -> Answering<'_> {
+        Box::pin(self.answer(ask))
+    }
+}
+
+/// Calls from a ledger, newest first. Blocking.
+pub fn requests(ledger: &dyn Ledger, filter: &Filter) -> Result<Reply, Refusal> {
+    let entries = ledger.list(filter).map_err(unreadable)?;
+    Ok(Reply::Requests(entries.into_iter().map(calls::row).collect()))
+}
+
+/// One call from a ledger. Blocking.
+pub fn request(ledger: &dyn Ledger, id: &str) -> Result<Reply, Refusal> {
+    let entry = ledger.find(id).map_err(unreadable)?;
+    let entry = entry.ok_or_else(|| Refusal::new(format!("no call has an id that begins with {id:?}")))?;
+    Ok(Reply::Request(calls::record(entry)))
+}
+
+fn unreadable(error: LedgerError) -> Refusal {
+    Refusal::new(error.to_string())
+}

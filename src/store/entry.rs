@@ -76,6 +76,26 @@ pub enum Outcome {
     Left,
 }
 
+impl Outcome {
+    /// Every way to end.
+    const ALL: [Self; 4] = [Self::Completed, Self::Failed, Self::Broken, Self::Left];
+
+    /// Its word in the ledger and in lists.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Broken => "broken",
+            Self::Left => "left",
+        }
+    }
+
+    /// The outcome with this word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|outcome| outcome.word() == word)
+    }
+}
+
 /// One upstream try.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempt {

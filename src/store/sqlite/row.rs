@@ -38,7 +38,7 @@ pub(super) fn write(insert: &mut CachedStatement<'_>, entry: &Entry) -> rusqlite
         entry.account,
         entry.model,
         entry.status,
-        outcome_word(entry.outcome),
+        entry.outcome.word(),
         entry.stream,
         signed(entry.parked_us),
         entry.first_byte_us.map(signed),
@@ -72,7 +72,8 @@ pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Entry> {
         account: row.get(7)?,
         model: row.get(8)?,
         status: row.get(9)?,
-        outcome: outcome(row.get_ref(10)?.as_str()?),
+        // the schema's CHECK leaves no other word
+        outcome: Outcome::from_word(row.get_ref(10)?.as_str()?).unwrap_or(Outcome::Failed),
         stream: row.get(11)?,
         parked_us: unsigned(row.get(12)?),
         first_byte_us: row.get::<_, Option<i64>>(13)?.map(unsigned),
@@ -115,25 +116,6 @@ fn decision_cells(decision: &Decision) -> DecisionCells<'_> {
 
 fn decision((route, account, verdict): DecisionCells<'_>) -> Decision {
     Decision { route: route.into(), account: account.into(), verdict: verdict.into() }
-}
-
-const fn outcome_word(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Completed => "completed",
-        Outcome::Failed => "failed",
-        Outcome::Broken => "broken",
-        Outcome::Left => "left",
-    }
-}
-
-/// The schema's CHECK leaves no other word.
-fn outcome(word: &str) -> Outcome {
-    match word {
-        "completed" => Outcome::Completed,
-        "broken" => Outcome::Broken,
-        "left" => Outcome::Left,
-        _ => Outcome::Failed,
-    }
 }
 
 fn json<T: serde::Serialize>(cells: &[T]) -> rusqlite::Result<String> {

@@ -1,0 +1,77 @@
+//! The first words of a gateway: what it found, where it listens, and a line to paste.
+
+use std::path::Path;
+
+use crate::cli::Lines;
+use crate::config::Settings;
+
+/// What there is to say once the doors are open.
+pub(super) struct Announcement<'a> {
+    /// The settings in force, with the accounts that were found.
+    pub(super) settings: &'a Settings,
+    /// The open doors, as URLs.
+    pub(super) doors: &'a [String],
+    /// How many models can be called.
+    pub(super) models: usize,
+    /// The file that holds the first client key.
+    pub(super) key_file: &'a Path,
+}
+
+/// What was found and where it can be reached.
+pub(super) fn found(about: &Announcement<'_>, lines: &mut Lines<'_>) {
+    let Announcement { settings, doors, .. } = about;
+    lines.say(format_args!("keywheel {}", env!("CARGO_PKG_VERSION")));
+    let width = settings.accounts.iter().map(|account| account.id.len()).max().unwrap_or_default();
+    for account in &settings.accounts {
+        lines.say(format_args!("  {:width$}  from {}", account.id, account.origin));
+    }
+    for door in *doors {
+        lines.say(format_args!("listening on {door}"));
+    }
+}
+
+/// What can be called, and how.
+pub(super) fn invite(about: &Announcement<'_>, lines: &mut Lines<'_>) {
+    let Announcement { settings, doors, models, key_file } = about;
+    lines.say(format_args!("{}, {}", count(settings.accounts.len(), "account"), count(*models, "model")));
+    if let Some(line) = paste(doors, key_file) {
+        lines.say(format_args!("\ntry it:\n  {line}"));
+    }
+    if !key_file.exists() {
+        lines.say("client.key is gone; make a key with: keywheel client add NAME");
+    }
+}
+
+fn count(number: usize, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{plural}")
+}
+
+/// One line of shell that streams an answer from the offline provider. The key is read from its file, so it stands
+/// neither in the history nor on the screen; the socket needs none.
+fn paste(doors: &[String], key_file: &Path) -> Option<String> {
+    const BODY: &str = r#"{"model":"sim/echo","stream":true,"messages":[{"role":"user","content":"hello"}]}"#;
+    let to = |scheme: &str| doors.iter().find_map(|door| door.strip_prefix(scheme));
+    let call = match (to("tcp://"), to("tls://"), to("unix://")) {
+        (Some(place), ..) => format!("http://{}/v1/chat/completions {}", reachable(place), bearer(key_file)),
+        (_, Some(place), _) => format!("https://{}/v1/chat/completions {}", reachable(place), bearer(key_file)),
+        (.., Some(socket)) => format!("--unix-socket {} http://localhost/v1/chat/completions", quoted(socket)),
+        _ => return None,
+    };
+    Some(format!("curl -N {call} -H 'content-type: application/json' -d '{BODY}'"))
+}
+
+fn bearer(key_file: &Path) -> String {
+    format!(r#"-H "Authorization: Bearer $(cat {})""#, quoted(&key_file.to_string_lossy()))
+}
+
+/// A door on every address is reached on the loopback.
+fn reachable(place: &str) -> String {
+    place.replace("0.0.0.0:", "127.0.0.1:").replace("[::]:", "[::1]:")
+}
+
+/// As the shell reads it back: bare where it can be.
+fn quoted(path: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+@%,:~".contains(&byte);
+    if path.bytes().all(plain) { path.to_owned() } else { format!("'{}'", path.replace('\'', r"'\''")) }
+}

@@ -1,0 +1,194 @@
+//! `serve`: builds the gateway from its rooms, opens the doors, and takes care until it is told to stop.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::announce::{self, Announcement};
+use super::failure::Failure;
+use super::reload::{Sources, Wheel};
+use super::signals::{Signals, Wish};
+use super::{detach, env, leader, logs, overrides};
+use crate::accounts::Pool;
+use crate::cli::{Lines, Serve};
+use crate::config::{Live, Paths, watch};
+use crate::gateway::{Gate, Gateway};
+use crate::kit::Clock;
+use crate::ops::{self, Desk};
+use crate::redact::Known;
+use crate::serve::keys::{KEY_FILE, Keys, STORE_FILE, ensure_first};
+use crate::serve::{Bounds, Doors, Front, Serving};
+use crate::store::{Ledger, Sqlite};
+use crate::vault::Source;
+use crate::wire::Caller;
+
+/// The ledger's file in the data folder.
+pub(super) const LEDGER_FILE: &str = "ledger.sqlite";
+/// How long calls under way may take to finish after the order to stop.
+pub(super) const GRACE: Duration = Duration::from_secs(30);
+/// How long the first words wait for the providers' lists of models.
+const LISTS: Duration = Duration::from_secs(2);
+/// Between two looks whether a provider's list of models is due.
+const LOOK: Duration = Duration::from_secs(300);
+
+/// Runs the gateway until it is told to stop.
+pub(super) async fn serve(serve: &Serve, paths: Paths, lines: &mut Lines<'_>) -> Result<(), Failure> {
+    if serve.detached {
+        detach::leave_session();
+        // nobody reads stderr but the log; the one who waits for us reads stdout
+        let (mut nothing, mut waiting) = (io::sink(), io::stdout());
+        return attend(serve, paths, &mut Lines::new(&mut nothing, &mut waiting)).await;
+    }
+    attend(serve, paths, lines).await
+}
+
+async fn attend(serve: &Serve, paths: Paths, lines: &mut Lines<'_>) -> Result<(), Failure> {
+    let signals = Signals::listen().map_err(|error| Failure::new(format_args!("signals cannot be heard: {error}")))?;
+    if let Some(words) = logs::start(serve.log) {
+        lines
+            .say(format_args!("warning: KEYWHEEL_LOG={words} is not understood; write it like info or keywheel=debug"));
+    }
+    raise_descriptors();
+    let _leader = leader::claim(&paths.state).await?;
+    let house = House::build(serve, paths, lines).await?;
+    house.live(signals, serve, lines).await
+}
+
+/// A gateway with its doors open.
+struct House {
+    paths: Paths,
+    settings: Live,
+    gateway: Gateway,
+    wheel: Arc<Wheel>,
+    ledger: Arc<dyn Ledger>,
+    keys: Arc<Keys>,
+    serving: Serving,
+    doors: Vec<String>,
+}
+
+impl House {
+    async fn build(serve: &Serve, paths: Paths, lines: &mut Lines<'_>) -> Result<Self, Failure> {
+        let clock = Clock::system();
+        let started = clock.now();
+        ensure_first(&paths.state).map_err(Failure::new)?;
+        let keys = Arc::new(Keys::open(&paths.state.join(STORE_FILE)).map_err(Failure::new)?);
+        let sources = Sources { paths: paths.clone(), overrides: overrides(serve) };
+        let loaded = sources.read().await.map_err(Failure::bad_config)?;
+        for warning in &loaded.warnings {
+            lines.say(format_args!("warning: {warning}"));
+        }
+        let ledger: Arc<dyn Ledger> = Arc::new(Sqlite::open(&paths.data.join(LEDGER_FILE)).map_err(Failure::new)?);
+        let doors = Doors::open(&loaded.settings, &paths.socket()).map_err(Failure::new)?;
+        let urls = doors.urls();
+
+        let pool = Pool::new(clock.clone());
+        pool.apply(&loaded.settings);
+        let settings = Live::new(loaded.settings);
+        let gateway = Gateway::new(crate::gateway::Parts {
+            settings: settings.clone(),
+            clock: clock.clone(),
+            pool: Arc::clone(&pool),
+            secrets: Arc::new(Source::new(env, clock.clone())),
+            known: Arc::new(Known::default()),
+            ledger: Arc::clone(&ledger),
+        });
+        let wheel = Arc::new(Wheel::new(sources, settings.clone(), Arc::clone(&pool), loaded.warnings));
+        let desk = Desk::new(ops::Parts {
+            settings: settings.clone(),
+            pool,
+            gateway: gateway.clone(),
+            ledger: Arc::clone(&ledger),
+            helm: Arc::clone(&wheel) as Arc<dyn ops::Helm>,
+            doors: urls.clone(),
+            started,
+        });
+        let gate: Arc<dyn Gate> = Arc::new(gateway.clone());
+        let front = Front::new(gate, Arc::new(desk), Arc::clone(&keys), settings.clone(), clock);
+        let serving = doors.serve(front, Bounds::default());
+        Ok(Self { paths, settings, gateway, wheel, ledger, keys, serving, doors: urls })
+    }
+
+    /// Says that it is there, serves, and ends in order.
+    async fn live(self, mut signals: Signals, serve: &Serve, lines: &mut Lines<'_>) -> Result<(), Failure> {
+        let _follow = self.keys.follow();
+        let (changed, mut changes) = tokio::sync::mpsc::channel(1);
+        // a full channel means that a reload is due already
+        let changed = move || changed.try_send(()).unwrap_or_default();
+        let _watch = watch(&self.paths, changed).map_err(|error| tracing::warn!("{error}"));
+        self.announce(serve, lines).await;
+        let _lists = AbortOnDrop(tokio::spawn(keep_lists(self.gateway.clone(), Arc::clone(&self.wheel))));
+        loop {
+            tokio::select! {
+                () = self.wheel.stopped() => break,
+                wish = signals.next() => match wish {
+                    Wish::Stop => break,
+                    Wish::Reload => self.wheel.reload_and_log().await,
+                },
+                Some(()) = changes.recv() => self.wheel.reload_and_log().await,
+            }
+        }
+        tracing::info!("stopping: {} calls under way", self.gateway.in_flight());
+        tokio::select! {
+            () = self.serving.close(GRACE) => {}
+            // asked a second time
+            () = stop_again(&mut signals) => tracing::warn!("calls under way are cut"),
+        }
+        let ledger = self.ledger;
+        let flushed = tokio::task::spawn_blocking(move || ledger.flush()).await;
+        flushed.map_err(|error| Failure::new(format_args!("the ledger could not be closed: {error}")))
+    }
+
+    async fn announce(&self, serve: &Serve, lines: &mut Lines<'_>) {
+        let settings = self.settings.now();
+        let key_file = self.paths.state.join(KEY_FILE);
+        let mut about = Announcement { settings: &settings, doors: &self.doors, models: 0, key_file: &key_file };
+        announce::found(&about, lines);
+        // the doors are open already; what has not answered by then is asked for later
+        drop(tokio::time::timeout(LISTS, self.gateway.refresh_models()).await);
+        about.models = models(&self.gateway);
+        announce::invite(&about, lines);
+        if serve.detached {
+            self.doors.iter().for_each(|door| tracing::info!("listening on {door}"));
+            lines.say(detach::READY);
+        }
+    }
+}
+
+/// How many models can be called.
+fn models(gateway: &Gateway) -> usize {
+    gateway.models(&Caller { name: "local".to_owned(), models: Vec::new(), hide_account: false }).len()
+}
+
+/// Keeps the providers' lists of models fresh.
+async fn keep_lists(gateway: Gateway, wheel: Arc<Wheel>) {
+    loop {
+        gateway.refresh_models().await;
+        drop(tokio::time::timeout(LOOK, wheel.turned()).await);
+    }
+}
+
+async fn stop_again(signals: &mut Signals) {
+    while signals.next().await != Wish::Stop {}
+}
+
+/// A task that ends with what it serves.
+struct AbortOnDrop(tokio::task::JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// As many connections as the system lets us have: each client and each upstream takes a descriptor.
+fn raise_descriptors() {
+    #[cfg(unix)]
+    {
+        use nix::sys::resource::{Resource, getrlimit, setrlimit};
+        if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
+            && let Err(error) = setrlimit(Resource::RLIMIT_NOFILE, hard, hard)
+        {
+            tracing::debug!("the limit of open files stays as it is: {error}");
+        }
+    }
+}

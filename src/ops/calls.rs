@@ -1,0 +1,56 @@
+//! The ledger's entries as the rows and records that faces show.
+
+use serde_json::{Value, json};
+
+use crate::kit::CallId;
+use crate::operator::RequestRow;
+use crate::store::Entry;
+
+/// A call as a row of a list.
+pub(super) fn row(entry: Entry) -> RequestRow {
+    RequestRow {
+        id: entry.id.to_string(),
+        at: entry.at.to_string(),
+        client: entry.client,
+        endpoint: entry.endpoint,
+        provider: entry.provider,
+        account: entry.account,
+        model: entry.model.unwrap_or(entry.asked),
+        status: entry.status,
+        outcome: entry.outcome.word().to_owned(),
+        stream: entry.stream,
+        attempts: entry.attempts.len(),
+        parked_ms: entry.parked_us / 1000,
+        total_ms: entry.total_us / 1000,
+    }
+}
+
+/// A call with all that the ledger knows: the members of its row, then what a row has no room for.
+pub(super) fn record(entry: Entry) -> Value {
+    let millis = |micros: Option<u64>| micros.map(|micros| micros / 1000);
+    let attempts = entry.attempts.iter().map(|attempt| {
+        json!({
+            "provider": attempt.provider, "account": attempt.account, "model": attempt.model,
+            "status": attempt.status, "fault": attempt.fault, "why": attempt.why,
+            "start_ms": attempt.start_us / 1000, "head_ms": millis(attempt.head_us),
+        })
+    });
+    let more = json!({
+        "asked": entry.asked,
+        "first_byte_ms": millis(entry.first_byte_us),
+        "bytes_in": entry.bytes_in,
+        "bytes_out": entry.bytes_out,
+        "tenant": entry.tenant,
+        "project": entry.context.project,
+        "session_id": entry.context.session_id,
+        "run_id": entry.context.run_id,
+        "parent_id": entry.context.parent_id.as_ref().map(CallId::to_string),
+        "tries": attempts.collect::<Vec<_>>(),
+        "decisions": entry.decisions,
+    });
+    let mut record = json!(row(entry));
+    if let (Some(record), Value::Object(more)) = (record.as_object_mut(), more) {
+        record.extend(more);
+    }
+    record
+}
