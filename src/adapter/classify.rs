@@ -143,8 +143,7 @@ pub(super) fn refusal(answer: &Answer) -> Verdict {
 /// The code decides; the type, which may still be an old one, only where the code is no rate limit's.
 fn spent(answer: &Answer) -> bool {
     let words = &answer.words;
-    SPENT.contains(&words.code.as_str())
-        || SPENT.contains(&words.kind.as_str()) && !RATE.contains(&words.code.as_str())
+    SPENT.contains(&words.code.as_str()) || SPENT.contains(&words.kind.as_str()) && !RATE.contains(&words.code.as_str())
 }
 
 fn too_long(answer: &Answer) -> bool {

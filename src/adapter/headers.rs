@@ -7,7 +7,8 @@ use crate::redact::Redacted;
 use crate::wire::Payload;
 
 /// Headers that pass. No `accept-encoding`: answers are relayed as they are, and their frames must stay readable.
-const PASS: [&str; 6] = ["content-type", "accept", "idempotency-key", "x-client-request-id", "traceparent", "tracestate"];
+const PASS: [&str; 6] =
+    ["content-type", "accept", "idempotency-key", "x-client-request-id", "traceparent", "tracestate"];
 
 /// Families that pass.
 const PASS_PREFIX: &str = "openai-";

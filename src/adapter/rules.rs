@@ -44,9 +44,9 @@ fn verdict(rule: &ErrorRule, answer: &Answer, now: Time) -> Verdict {
         FaultName::Filtered => Kind::Filtered,
         FaultName::KeyRejected => Kind::KeyRejected,
         FaultName::Blocked => Kind::Blocked,
-        FaultName::OutOfCredit => {
-            Kind::OutOfCredit(hint::resets_at(&answer.words, now).or_else(|| rule.wait(now).map(|wait| now.after(wait))))
-        }
+        FaultName::OutOfCredit => Kind::OutOfCredit(
+            hint::resets_at(&answer.words, now).or_else(|| rule.wait(now).map(|wait| now.after(wait))),
+        ),
         FaultName::Throttled => Kind::Throttled(wait, Scope::Model),
         FaultName::ThrottledAccount => Kind::Throttled(wait, Scope::Account),
         FaultName::Busy => Kind::Throttled(wait, Scope::Concurrency),

@@ -7,10 +7,10 @@ use futures_util::{StreamExt, stream};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, StatusCode};
 
+use super::Trace;
 use super::answer::{Answer, Bytestream, Head};
 use super::dispatch::{Failed, Started};
 use super::relay::{Line, Relay};
-use super::Trace;
 use crate::kit::{Fault, Kind};
 use crate::wire::error;
 

@@ -78,7 +78,11 @@ impl Inner {
                 let open = full.split_once('/').filter(|(provider, _)| named && self.pool.serves(provider));
                 serves(full).or_else(|| open.map(|(provider, _)| provider.to_owned()))
             });
-            rows.extend(provider.map(|provider| ListedModel { id: name.clone(), provider, created: self.started.as_secs() }));
+            rows.extend(provider.map(|provider| ListedModel {
+                id: name.clone(),
+                provider,
+                created: self.started.as_secs(),
+            }));
         }
         for provider in settings.providers.keys().filter(|id| self.pool.serves(id)) {
             let created = self.models.asked(provider).unwrap_or(self.started).as_secs();

@@ -258,6 +258,8 @@ fn every_verdict_says_why() {
     bench.fail("m", throttled(9));
     let not = bench.lease("m").err().expect("none is left");
     let words: Vec<_> = not.verdicts.iter().map(|v| format!("{}: {}", v.account, v.why)).collect();
-    assert_eq!(words, ["off: switched off", "narrow: not for this model",
-        "tired: told so, until 2027-01-15T08:00:09.000Z"]);
+    assert_eq!(
+        words,
+        ["off: switched off", "narrow: not for this model", "tired: told so, until 2027-01-15T08:00:09.000Z"]
+    );
 }

@@ -37,14 +37,20 @@ impl Rig {
 
     /// Every account gets these lines too.
     fn limited(accounts: &[&str], more: &str, limits: &str) -> Self {
-        keywheel::app::install_crypto();
+        // whichever test comes first chooses; all choose the same
+        drop(rustls::crypto::ring::default_provider().install_default());
         let lab = Lab::start(Persona::Generic).expect("a lab");
         let keys: HashMap<String, String> =
             accounts.iter().map(|id| (format!("KEY_{}", id.to_uppercase()), lab.key(id))).collect();
-        let mut text = format!("{more}\n[providers.lab]\nadapter = \"openai\"\nbase_url = \"{}\"\nmodels = [\"m\"]\n", lab.base_url());
+        let mut text = format!(
+            "{more}\n[providers.lab]\nadapter = \"openai\"\nbase_url = \"{}\"\nmodels = [\"m\"]\n",
+            lab.base_url()
+        );
         for id in accounts {
             let upper = id.to_uppercase();
-            text += &format!("[[accounts]]\nid = \"{id}\"\nprovider = \"lab\"\nsecret = {{ env = \"KEY_{upper}\" }}\n{limits}\n");
+            text += &format!(
+                "[[accounts]]\nid = \"{id}\"\nprovider = \"lab\"\nsecret = {{ env = \"KEY_{upper}\" }}\n{limits}\n"
+            );
         }
         let settings = config::parse(&text).expect("settings");
         let clock = Clock::system();
@@ -167,7 +173,10 @@ async fn a_stream_that_is_cut_ends_in_an_error_event_and_never_cleanly() {
         assert!(status == 200 && !whole);
         let last = body.split(|&byte| byte == b'\n').rfind(|line| line.starts_with(b"data: ")).expect("a frame");
         let error = error_of(&last[6..]);
-        assert_eq!((error["type"].as_str(), error["code"].as_str()), (Some("server_error"), Some("upstream_disconnected")));
+        assert_eq!(
+            (error["type"].as_str(), error["code"].as_str()),
+            (Some("server_error"), Some("upstream_disconnected"))
+        );
         assert_eq!(rig.keys_seen(), ["a"], "nothing is retried once a byte has gone out");
         assert_eq!(rig.ledger.list(&Filter::default()).expect("the ledger")[0].outcome, Outcome::Broken);
     }
@@ -184,7 +193,9 @@ async fn a_stream_without_done_is_whole_when_it_has_finished() {
 #[tokio::test]
 async fn an_error_inside_a_200_may_still_fail_over() {
     let error = json!({"error": {"message": "Overloaded, slow down", "type": "rate_limit_error", "code": "rate_limit_exceeded"}});
-    for (script, body) in [(Script::error_first(&error), STREAM), (Script::json(200, &error), STREAM), (Script::json(200, &error), CHAT)] {
+    for (script, body) in
+        [(Script::error_first(&error), STREAM), (Script::json(200, &error), STREAM), (Script::json(200, &error), CHAT)]
+    {
         let rig = Rig::new(&["a", "b"], "");
         rig.lab.on("a").then(script);
         let (status, headers, body, whole) = read(rig.call(body).await).await;
@@ -209,7 +220,8 @@ async fn a_rejected_key_is_never_shown_and_the_next_account_answers() {
     let rig = Rig::new(&["a", "b"], "");
     let key = rig.lab.key("a");
     let echo = format!("Incorrect API key provided: {key}");
-    let said = json!({"error": {"message": echo, "type": "invalid_request_error", "param": null, "code": "invalid_api_key"}});
+    let said =
+        json!({"error": {"message": echo, "type": "invalid_request_error", "param": null, "code": "invalid_api_key"}});
     rig.lab.on_any().always(Script::json(401, &said));
     let (status, headers, body, _) = read(rig.call(CHAT).await).await;
     assert_eq!(status, 403, "{}", String::from_utf8_lossy(&body));
@@ -303,7 +315,10 @@ async fn a_stream_that_falls_silent_is_kept_alive_and_then_given_up() {
 #[tokio::test]
 async fn a_leaving_client_closes_the_upstream_in_every_phase() {
     let rig = Rig::new(&["a"], "");
-    rig.lab.on("a").then(Script::usual().after(Duration::from_secs(30))).then(Script::chunks(50).every(Duration::from_millis(200)));
+    rig.lab
+        .on("a")
+        .then(Script::usual().after(Duration::from_secs(30)))
+        .then(Script::chunks(50).every(Duration::from_millis(200)));
     let early = tokio::time::timeout(Duration::from_millis(300), rig.call(STREAM)).await;
     assert!(early.is_err());
     assert!(rig.lab.wait_closed(1, Duration::from_secs(2)).await.is_some(), "before the first byte");
@@ -311,7 +326,8 @@ async fn a_leaving_client_closes_the_upstream_in_every_phase() {
     assert!(answer.body.next().await.is_some());
     drop(answer);
     assert!(rig.lab.wait_closed(2, Duration::from_secs(2)).await.is_some(), "in the middle");
-    let outcomes: Vec<_> = rig.ledger.list(&Filter::default()).expect("the ledger").iter().map(|entry| entry.outcome).collect();
+    let outcomes: Vec<_> =
+        rig.ledger.list(&Filter::default()).expect("the ledger").iter().map(|entry| entry.outcome).collect();
     assert_eq!(outcomes, [Outcome::Left, Outcome::Left]);
     assert!(rig.all_ready());
 }
@@ -322,7 +338,9 @@ async fn nobody_answers_at_the_address_and_no_account_is_benched() {
     let gone = Rig::new(&["a", "b"], "");
     let address = gone.lab.addr();
     drop(gone);
-    let text = format!("[providers.lab]\nadapter = \"openai\"\nbase_url = \"http://{address}/v1\"\nmodels = [\"m\"]\n[[accounts]]\nid = \"a\"\nprovider = \"lab\"\nsecret = {{ env = \"KEY_A\" }}\n");
+    let text = format!(
+        "[providers.lab]\nadapter = \"openai\"\nbase_url = \"http://{address}/v1\"\nmodels = [\"m\"]\n[[accounts]]\nid = \"a\"\nprovider = \"lab\"\nsecret = {{ env = \"KEY_A\" }}\n"
+    );
     let settings = config::parse(&text).expect("settings");
     rig.pool.apply(&settings);
     let clock = Clock::system();
@@ -355,7 +373,11 @@ async fn names_are_routed_or_refused_with_what_to_do() {
     }
     assert_eq!(rig.lab.count("a"), 2, "bare names go to the only provider, unknown ones too");
     let mut narrow = call(CHAT);
-    narrow.caller = Arc::new(Caller { name: "n".to_owned(), models: vec![wildmatch::WildMatch::new("deepseek/*")], hide_account: true });
+    narrow.caller = Arc::new(Caller {
+        name: "n".to_owned(),
+        models: vec![wildmatch::WildMatch::new("deepseek/*")],
+        hide_account: true,
+    });
     let (status, _, body, _) = read(rig.gateway.call(narrow).await).await;
     assert_eq!(status, 403, "{}", String::from_utf8_lossy(&body));
 }

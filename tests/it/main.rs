@@ -20,6 +20,11 @@ mod config_schema;
 mod config_watch;
 mod floor_plan;
 mod gateway;
+mod lab;
+mod lab_models;
+mod lab_personas;
+mod lab_scripts;
+mod lab_support;
 mod serve_bad_input;
 mod serve_keys;
 mod serve_leaving;
@@ -28,12 +33,5 @@ mod serve_screen;
 mod serve_support;
 mod store;
 mod store_sqlite;
-mod vault;
-//! All tests that look at the program from outside, in one binary: each more would link the whole tree again.
-
-mod lab;
-mod lab_models;
-mod lab_personas;
-mod lab_scripts;
-mod lab_support;
 mod support;
+mod vault;

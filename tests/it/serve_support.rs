@@ -163,25 +163,12 @@ pub struct House {
 
 /// Settings with these doors and small limits.
 pub fn settings(listen: Vec<Listen>) -> Settings {
-    Settings {
-        listen,
-        allow_plaintext: false,
-        hosts: Vec::new(),
-        origins: Vec::new(),
-        tls: None,
-        proxy: None,
-        default_provider: None,
-        discover: false,
-        providers: BTreeMap::new(),
-        accounts: Vec::new(),
-        models: BTreeMap::new(),
-        clients: BTreeMap::new(),
-        parking: Parking { max_wait: Duration::from_secs(1), max_parked: 1 },
-        header_after: Duration::from_secs(25),
-        keep_alive: Duration::from_secs(30),
-        body_limit: 300_000,
-        upload_limit: 400_000,
-    }
+    let mut settings = keywheel::config::parse("").expect("the built-in settings");
+    settings.listen = listen;
+    settings.parking = Parking { max_wait: Duration::from_secs(1), max_parked: 1 };
+    settings.body_limit = 300_000;
+    settings.upload_limit = 400_000;
+    settings
 }
 
 /// A TCP door on a free port.
