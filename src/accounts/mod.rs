@@ -3,9 +3,11 @@
 mod affinity;
 mod breaker;
 mod choose;
+mod credentials;
 mod health;
 mod lease;
 mod pool;
 
+pub use credentials::Credentials;
 pub use lease::Lease;
 pub use pool::{NotBefore, Pool, Row, Standing, Verdict, Wanted};

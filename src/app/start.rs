@@ -9,7 +9,7 @@ use super::failure::Failure;
 use super::reload::{Sources, Wheel};
 use super::signals::{Signals, Wish};
 use super::{detach, env, leader, logs, overrides};
-use crate::accounts::Pool;
+use crate::accounts::{Credentials, Pool};
 use crate::cli::{Lines, Serve};
 use crate::config::{Live, Paths, watch};
 use crate::gateway::{Gate, Gateway};
@@ -88,7 +88,7 @@ impl House {
             settings: settings.clone(),
             clock: clock.clone(),
             pool: Arc::clone(&pool),
-            secrets: Arc::new(Source::new(env, clock.clone())),
+            credentials: Credentials::new(Arc::new(Source::new(env, clock.clone()))),
             known: Arc::new(Known::default()),
             ledger: Arc::clone(&ledger),
         });

@@ -107,7 +107,7 @@ impl Inner {
                     journal.fault(&fault);
                     lease.failed(&fault);
                     if fault.kind == Kind::KeyRejected {
-                        self.secrets.invalidate(&lease.account().id);
+                        self.credentials.rejected(lease.account());
                     }
                     if once || fault.kind.next() == Next::Stop {
                         return Err((fault, None));

@@ -22,12 +22,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 pub use answer::{Answer, Trace};
 pub use gate::{Gate, ListedModel};
 
-use crate::accounts::Pool;
+use crate::accounts::{Credentials, Pool};
 use crate::config::{Account, Live};
-use crate::kit::{Clock, Fault, Kind, Secret, Time};
+use crate::kit::{Clock, Fault, Secret, Time};
 use crate::redact::Known;
 use crate::store::Ledger;
-use crate::vault::Source;
 use crate::wire::{Call, Caller};
 use relay::Line;
 
@@ -44,7 +43,7 @@ pub struct Parts {
     /// The accounts.
     pub pool: Arc<Pool>,
     /// Where their secrets come from.
-    pub secrets: Arc<Source>,
+    pub credentials: Credentials,
     /// The secrets that no error may hold.
     pub known: Arc<Known>,
     /// Where calls are recorded.
@@ -55,7 +54,7 @@ struct Inner {
     settings: Live,
     clock: Clock,
     pool: Arc<Pool>,
-    secrets: Arc<Source>,
+    credentials: Credentials,
     known: Arc<Known>,
     ledger: Arc<dyn Ledger>,
     upstream: upstream::Upstream,
@@ -68,7 +67,7 @@ struct Inner {
 impl Gateway {
     /// A gateway over these parts.
     pub fn new(parts: Parts) -> Self {
-        let Parts { settings, clock, pool, secrets, known, ledger } = parts;
+        let Parts { settings, clock, pool, credentials, known, ledger } = parts;
         let upstream = upstream::Upstream::new();
         let models = models::Directory::default();
         let parking = parking::Parking::default();
@@ -78,7 +77,7 @@ impl Gateway {
             settings,
             clock,
             pool,
-            secrets,
+            credentials,
             known,
             ledger,
             upstream,
@@ -123,8 +122,7 @@ impl Gate for Gateway {
 impl Inner {
     /// An account's secret; from here on no error can hold it.
     async fn secret(&self, account: &Account) -> Result<Option<Secret>, Fault> {
-        let secret = self.secrets.resolve(account).await;
-        let secret = secret.map_err(|error| Fault::new(Kind::Blocked, error.to_string()))?;
+        let secret = self.credentials.of(account).await?;
         if let Some(secret) = &secret {
             self.known.learn(secret);
         }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use http::{HeaderMap, Method};
-use keywheel::accounts::{Pool, Standing};
+use keywheel::accounts::{Credentials, Pool, Standing};
 use keywheel::config::{self, Live};
 use keywheel::gateway::{Answer, Gate, Gateway, Parts};
 use keywheel::kit::{CallId, Clock};
@@ -61,7 +61,7 @@ impl Rig {
             settings: Live::new(settings),
             clock: clock.clone(),
             pool: Arc::clone(&pool),
-            secrets: Arc::new(Source::new(move |name| keys.get(name).cloned(), clock)),
+            credentials: Credentials::new(Arc::new(Source::new(move |name| keys.get(name).cloned(), clock))),
             known: Arc::new(Known::default()),
             ledger: Arc::clone(&ledger) as Arc<dyn Ledger>,
         });
@@ -348,7 +348,7 @@ async fn nobody_answers_at_the_address_and_no_account_is_benched() {
         settings: Live::new(settings),
         clock: clock.clone(),
         pool: Arc::clone(&rig.pool),
-        secrets: Arc::new(Source::new(|_| Some("a-secret-value".to_owned()), clock)),
+        credentials: Credentials::new(Arc::new(Source::new(|_| Some("a-secret-value".to_owned()), clock))),
         known: Arc::new(Known::default()),
         ledger: Arc::new(Memory::default()),
     });

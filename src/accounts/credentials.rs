@@ -1,0 +1,29 @@
+//! An account's secret when it is needed; the one door between accounts and the vault.
+
+use std::sync::Arc;
+
+use crate::config::Account;
+use crate::kit::{Fault, Kind, Secret};
+use crate::vault::Source;
+
+/// The secrets of all accounts.
+#[derive(Clone)]
+pub struct Credentials(Arc<Source>);
+
+impl Credentials {
+    /// Secrets from this source.
+    pub const fn new(source: Arc<Source>) -> Self {
+        Self(source)
+    }
+
+    /// The account's secret; `None` for an account that needs none. Without it the account is to blame, since only a
+    /// person can mend that.
+    pub async fn of(&self, account: &Account) -> Result<Option<Secret>, Fault> {
+        self.0.resolve(account).await.map_err(|error| Fault::new(Kind::Blocked, error.to_string()))
+    }
+
+    /// The provider refused the secret: what was kept of it is not used again.
+    pub fn rejected(&self, account: &Account) {
+        self.0.invalidate(&account.id);
+    }
+}
