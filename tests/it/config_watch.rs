@@ -4,6 +4,7 @@ use std::fs;
 use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
+use keywheel::config::edit::set;
 use keywheel::config::{Paths, Watch, edit, watch};
 
 use super::config::{Home, private};
@@ -27,7 +28,7 @@ fn a_change_of_each_file_is_noticed_once() {
 
     home.write("discover = false\n");
     seen.recv_timeout(SOON).expect("the settings file was written");
-    edit(&paths, |document| keywheel::config::edit::set(document, &["discover"], true)).unwrap();
+    edit(&paths, |document| set(document, &["discover"], true)).unwrap();
     seen.recv_timeout(SOON).expect("the settings file was replaced");
     private(&project, "");
     seen.recv_timeout(SOON).expect("the project's file appeared");
