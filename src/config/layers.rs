@@ -228,7 +228,7 @@ pub(super) fn settings_source(name: String, text: String) -> Source<'static> {
 }
 
 /// The text of a provider's own file.
-pub fn provider_source(name: String, id: &str, text: String) -> Source<'static> {
+pub(super) fn provider_source(name: String, id: &str, text: String) -> Source<'static> {
     Source { name, lines: Lines::Shown, text, schema: schema::provider(), at: Key::of(&["providers", id]) }
 }
 
