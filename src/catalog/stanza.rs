@@ -107,7 +107,10 @@ impl Stanza {
         let drop_headers = header_names(&self.drop_headers, &mut flaws);
         let env_base_url = self.env.base_url.map(|name| name.0);
         if self.adapter.is_none() {
-            flaws.push(Flaw::new(&["adapter"], "missing; say which dialect the provider speaks, usually \"openai\""));
+            flaws.push(Flaw::new(
+                &["adapter"],
+                "missing; say which dialect the provider speaks; `keywheel config schema` lists them",
+            ));
         }
         if self.auth.as_ref().is_some_and(|auth| !auth.header.is_empty() && HeaderName::from_str(&auth.header).is_err())
         {

@@ -13,7 +13,7 @@ use crate::catalog::Provider;
 const SIM: &[&str] = &["sim-a", "sim-b"];
 
 /// The accounts of the settings in their order, then the built-in ones.
-pub fn checked(
+pub(super) fn checked(
     check: &mut Check<'_>,
     entries: Vec<AccountEntry>,
     providers: &BTreeMap<String, Arc<Provider>>,

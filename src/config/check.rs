@@ -15,7 +15,7 @@ use crate::catalog::stanza::header_flaw;
 use crate::catalog::{Provider, Stanza, Timeouts};
 
 /// What the checks share: who said what, and the problems so far.
-pub struct Check<'a> {
+pub(super) struct Check<'a> {
     /// Who said what.
     pub origins: &'a Origins,
     /// The problems so far.
@@ -28,12 +28,12 @@ pub struct Check<'a> {
 
 impl Check<'_> {
     /// Notes a problem at `key`.
-    pub fn wrong(&mut self, key: &Key, message: impl Into<String>) {
+    pub(super) fn wrong(&mut self, key: &Key, message: impl Into<String>) {
         self.problems.push(self.origins.problem(key, message));
     }
 
     /// Notes a problem when no such provider exists.
-    pub fn provider(&mut self, key: &Key, id: &str) {
+    pub(super) fn provider(&mut self, key: &Key, id: &str) {
         if self.known.iter().any(|known| known == id) {
             return;
         }
@@ -43,7 +43,7 @@ impl Check<'_> {
     }
 
     /// Settings from everything that was said; complete only when no problem was noted.
-    pub fn settings(&mut self, shape: Shape) -> Settings {
+    pub(super) fn settings(&mut self, shape: Shape) -> Settings {
         let base = shape.timeouts.over(Timeouts::default());
         self.known = shape.providers.keys().cloned().collect();
         let (providers, provider_origins) = self.providers(shape.providers, base);

@@ -15,7 +15,7 @@ pub struct Size(pub u64);
 
 /// A model at a provider: `provider/model`; the model may hold further slashes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Route(pub String);
+pub(super) struct Route(pub String);
 
 checked!(Size, "size");
 checked!(Route, "route");
@@ -59,7 +59,7 @@ impl fmt::Display for Size {
 
 impl Route {
     /// The provider's id.
-    pub fn provider(&self) -> &str {
+    pub(super) fn provider(&self) -> &str {
         self.0.split_once('/').map_or("", |(provider, _)| provider)
     }
 }

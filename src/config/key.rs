@@ -4,7 +4,7 @@ use std::fmt;
 
 /// One step of the way.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Part {
+pub(super) enum Part {
     /// Into a table.
     Name(String),
     /// Into a list, from 0.

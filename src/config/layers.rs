@@ -82,7 +82,7 @@ pub fn variables() -> impl Iterator<Item = (&'static str, &'static str)> {
 const HARMLESS: &[&str] = &["models", "default_provider", "dialectics", "parking"];
 
 /// Everything that says something, lowest layer first, and the problems met.
-pub struct Gathered {
+pub(super) struct Gathered {
     /// The layers.
     pub layers: Vec<(Layer, Said)>,
     /// The problems.
@@ -93,7 +93,7 @@ pub struct Gathered {
 
 impl Gathered {
     /// What is shipped.
-    pub fn built_in() -> Self {
+    pub(super) fn built_in() -> Self {
         let mut gathered = Self { layers: Vec::new(), problems: Vec::new(), gaps: false };
         for (id, text) in SHIPPED {
             let name = format!("shipped providers/{id}.toml");
@@ -103,7 +103,7 @@ impl Gathered {
     }
 
     /// Adds the user's provider files and settings file; `text` stands in for the settings file where given.
-    pub fn user(&mut self, paths: &Paths, text: Option<&str>) {
+    pub(super) fn user(&mut self, paths: &Paths, text: Option<&str>) {
         for (name, id, text) in self.provider_files(&paths.providers()) {
             self.add(Layer::User, provider_source(name, &id, text));
         }
@@ -119,7 +119,7 @@ impl Gathered {
     }
 
     /// Adds the project's file, without what it may not set.
-    pub fn project(&mut self, file: &Path) {
+    pub(super) fn project(&mut self, file: &Path) {
         let Some(text) = self.file(file, false) else { return };
         let source = settings_source(file.display().to_string(), text);
         let Some(mut said) = read(&source, &mut self.problems) else {
@@ -143,7 +143,7 @@ impl Gathered {
     }
 
     /// Adds the environment.
-    pub fn environment(&mut self, env: Env<'_>) {
+    pub(super) fn environment(&mut self, env: Env<'_>) {
         for (variable, key, write) in VARIABLES {
             let Some(text) = env(variable).filter(|text| !text.is_empty()) else { continue };
             self.add(Layer::Environment, made(variable, key, &write.toml(&text)));
@@ -151,7 +151,7 @@ impl Gathered {
     }
 
     /// Adds the command line.
-    pub fn flags(&mut self, flags: &Overrides) {
+    pub(super) fn flags(&mut self, flags: &Overrides) {
         if !flags.listen.is_empty() {
             self.add(Layer::Flag, made("--listen", "listen", &toml_list(flags.listen.iter().map(String::as_str))));
         }
@@ -161,7 +161,7 @@ impl Gathered {
     }
 
     /// Adds one text.
-    pub fn add(&mut self, layer: Layer, source: Source<'_>) {
+    pub(super) fn add(&mut self, layer: Layer, source: Source<'_>) {
         match read(&source, &mut self.problems) {
             Some(said) => self.layers.push((layer, said)),
             None => self.gaps = true,
@@ -223,12 +223,12 @@ impl Write {
 }
 
 /// The settings file's text.
-pub fn settings_source(name: String, text: String) -> Source<'static> {
+pub(super) fn settings_source(name: String, text: String) -> Source<'static> {
     Source { name, lines: Lines::Shown, text, schema: schema::settings(), at: Key::default() }
 }
 
 /// The text of a provider's own file.
-pub fn provider_source(name: String, id: &str, text: String) -> Source<'static> {
+pub(super) fn provider_source(name: String, id: &str, text: String) -> Source<'static> {
     Source { name, lines: Lines::Shown, text, schema: schema::provider(), at: Key::of(&["providers", id]) }
 }
 

@@ -9,7 +9,7 @@ use super::settings::Listen;
 use crate::catalog::{BaseUrl, Checked, EnvName, LocalUrl, ProxyUrl, Wait};
 
 /// Why a value is not accepted; without the value, which may be a key in the wrong place.
-pub struct Wrong {
+pub(super) struct Wrong {
     /// In words.
     pub message: String,
     /// The valid word that comes nearest.
@@ -41,7 +41,7 @@ fn form<T: Checked>(text: &str) -> Result<(), String> {
 }
 
 /// Checks one value, but not what is inside a table or a list.
-pub fn check(schema: &Schema, value: &Value) -> Result<(), Wrong> {
+pub(super) fn check(schema: &Schema, value: &Value) -> Result<(), Wrong> {
     let words = choices(schema);
     if !words.is_empty() {
         return choice(&words, value);

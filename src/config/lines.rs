@@ -4,13 +4,13 @@
 const MARK: &str = "\u{feff}";
 
 /// The text with `LF` alone and without a mark.
-pub fn plain(text: &str) -> String {
+pub(super) fn plain(text: &str) -> String {
     text.strip_prefix(MARK).unwrap_or(text).replace("\r\n", "\n")
 }
 
 /// The edited text with the line endings of the text before: line by line where lines are the same from the top or from
 /// the end, and in between when as many lines came as went; otherwise as most lines have it.
-pub fn like(before: &str, edited: &str) -> String {
+pub(super) fn like(before: &str, edited: &str) -> String {
     let (mark, before) = before.split_at(if before.starts_with(MARK) { MARK.len() } else { 0 });
     let old: Vec<&str> = before.split_inclusive('\n').collect();
     let new: Vec<&str> = edited.split_inclusive('\n').collect();

@@ -11,7 +11,7 @@ use super::read::Said;
 use super::shape::Shape;
 
 /// What all layers say together, lowest first, over the defaults of the program.
-pub fn merge(layers: Vec<(Layer, Said)>) -> Origins {
+pub(super) fn merge(layers: Vec<(Layer, Said)>) -> Origins {
     let mut table = Table::try_from(Shape::default()).unwrap_or_default();
     let mut places = BTreeMap::new();
     for (layer, said) in layers {

@@ -14,7 +14,7 @@ use super::limits;
 use super::problem::{Problem, nearest};
 
 /// One text that says something about the settings.
-pub struct Source<'a> {
+pub(super) struct Source<'a> {
     /// The file, environment variable or flag.
     pub name: String,
     /// Whether its lines mean something to a person.
@@ -29,7 +29,7 @@ pub struct Source<'a> {
 
 /// Whether lines of a text are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lines {
+pub(super) enum Lines {
     /// It is a file.
     Shown,
     /// It is made of one environment variable or flag.
@@ -47,7 +47,7 @@ pub struct Place {
 
 /// What a text says.
 #[derive(Debug, Default)]
-pub struct Said {
+pub(super) struct Said {
     /// Its right values.
     pub table: Table,
     /// Where each of its keys stands, seen from the top of the settings.
@@ -55,7 +55,7 @@ pub struct Said {
 }
 
 /// Reads a text; `None` when it is not even TOML.
-pub fn read(source: &Source<'_>, problems: &mut Vec<Problem>) -> Option<Said> {
+pub(super) fn read(source: &Source<'_>, problems: &mut Vec<Problem>) -> Option<Said> {
     let (document, errors) = DeTable::parse_recoverable(&source.text);
     let mut reader = Reader { source, problems, places: BTreeMap::new() };
     if !errors.is_empty() {
@@ -136,7 +136,7 @@ impl Reader<'_> {
                 Some(Value::Array(items.filter_map(|(at, item)| self.item(schema, at, item, key)).collect()))
             }
             _ => {
-                let plain = toml::Value::deserialize(toml::de::ValueDeserializer::from(value.clone())).ok()?;
+                let plain = Value::deserialize(toml::de::ValueDeserializer::from(value.clone())).ok()?;
                 self.checked(schema, plain, key, start)
             }
         }

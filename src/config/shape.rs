@@ -16,7 +16,7 @@ use crate::catalog::{BaseUrl, BodyRules, EnvName, ProxyUrl, Stanza, Timeouts, Wa
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schemars(title = "keywheel.toml")]
-pub struct Shape {
+pub(super) struct Shape {
     /// Where the gateway listens: `tcp://HOST:PORT`, `tls://HOST:PORT`, `unix:///PATH`, `unix:` (the home's own socket),
     /// `pipe://NAME` (Windows).
     #[schemars(length(min = 1))]
@@ -65,7 +65,7 @@ pub struct Shape {
 /// Certificate files in PEM, relative to the configuration folder.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct TlsFiles {
+pub(super) struct TlsFiles {
     /// The chain, leaf first.
     pub cert: PathBuf,
     /// The private key.
@@ -75,7 +75,7 @@ pub struct TlsFiles {
 /// The waiting room.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct ParkingEntry {
+pub(super) struct ParkingEntry {
     /// The longest wait of one call.
     pub max_wait: Wait,
     /// The most calls that wait.
@@ -86,7 +86,7 @@ pub struct ParkingEntry {
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schemars(extend("required" = ["id", "provider"]))]
-pub struct AccountEntry {
+pub(super) struct AccountEntry {
     /// Its id, unlike any other account's.
     #[schemars(length(min = 1))]
     pub id: String,
@@ -122,7 +122,7 @@ pub struct AccountEntry {
 /// Where a secret comes from: exactly one of `env`, `command` and `vault`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct SecretEntry {
+pub(super) struct SecretEntry {
     /// The environment variable that holds it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub env: Option<EnvName>,
@@ -140,7 +140,7 @@ pub struct SecretEntry {
 /// Local limits; what is absent is unlimited.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct LimitsEntry {
+pub(super) struct LimitsEntry {
     /// Requests a minute.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
@@ -159,7 +159,7 @@ pub struct LimitsEntry {
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schemars(extend("required" = ["route"]))]
-pub struct AliasEntry {
+pub(super) struct AliasEntry {
     /// `provider/model` in the order of preference.
     #[schemars(length(min = 1))]
     pub route: Vec<Route>,
@@ -174,7 +174,7 @@ pub struct AliasEntry {
 /// Rules for the calls of one client key.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct ClientEntry {
+pub(super) struct ClientEntry {
     /// Changes to top-level body fields.
     pub body: BodyRules,
     /// Headers set for this client.
@@ -184,7 +184,7 @@ pub struct ClientEntry {
 /// Several models that answer one call together.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct DialecticEntry {
+pub(super) struct DialecticEntry {
     /// How they work together.
     pub mode: Mode,
     /// `provider/model` of each, in order.

@@ -32,13 +32,13 @@ pub struct WatchError(PathBuf, #[source] notify::Error);
 /// Calls back, on a thread of its own, after the settings file, a provider file or the project's file changed, appeared
 /// or went. A change may have been reported by the time the watch stands, so load after starting it.
 pub fn watch(paths: &Paths, changed: impl Fn() + Send + 'static) -> Result<Watch, WatchError> {
-    let (events, received) = mpsc::channel();
+    // one place: an event that finds it taken adds nothing
+    let (events, received) = mpsc::sync_channel(1);
     let sources = Sources::of(paths);
     let folders = sources.folders(&paths.config);
     let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
         if event.is_ok_and(|event| sources.concern(&event)) {
-            // the other end goes only together with this watcher
-            let _ = events.send(());
+            let _ = events.try_send(());
         }
     })
     .map_err(|error| WatchError(paths.file.clone(), error))?;

@@ -36,7 +36,7 @@ pub enum CommandError {
 
 /// What `argv` prints, without white space around it. It gets no input and its errors go nowhere: they might repeat the
 /// secret. When this future is dropped the program is ended, with those that it started.
-pub async fn run(argv: &[String]) -> Result<Secret, CommandError> {
+pub(super) async fn run(argv: &[String]) -> Result<Secret, CommandError> {
     let name = argv.first().cloned().unwrap_or_default();
     let mut command = Command::new(&name);
     command.args(argv.iter().skip(1)).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());

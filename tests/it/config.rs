@@ -120,7 +120,7 @@ fn a_wrong_variable_is_named_without_a_line() {
 fn a_project_sets_models_and_nothing_that_moves_credentials() {
     let home = Home::with(LAB);
     let project = home.dir.path().join("project.toml");
-    let mut paths = home.paths.clone();
+    let mut paths = Paths::under(home.dir.path());
     paths.project = Some(project.clone());
 
     fs::write(&project, "default_provider = 'lab'\n[models.fast]\nroute = ['lab/a']\n[parking]\nmax_parked = 2\n")

@@ -54,7 +54,7 @@ fn what_is_missing_is_told_once() {
     wrong(
         "[providers.lab]\nname = 'x'\n",
         &[
-            "1: providers.lab.adapter: missing; say which dialect the provider speaks, usually \"openai\"",
+            "1: providers.lab.adapter: missing; say which dialect the provider speaks; `keywheel config schema` lists them",
             "1: providers.lab.base_url: missing; say where the provider lives",
         ],
     );
@@ -211,7 +211,7 @@ fn every_syntax_error_is_told_with_its_line() {
 fn a_named_file_must_exist_and_a_default_one_need_not() {
     let home = Home::new();
     home.load().unwrap();
-    let mut paths = home.paths.clone();
+    let mut paths = home.paths;
     paths.named = true;
     let problems = config::load(&paths, &config::Overrides::default(), &|_| None).unwrap_err().to_string();
     assert!(problems.contains("keywheel.toml: cannot be read: "), "{problems}");

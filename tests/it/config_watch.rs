@@ -4,6 +4,7 @@ use std::fs;
 use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
+use keywheel::config::edit::set;
 use keywheel::config::{Paths, Watch, edit, watch};
 
 use super::config::{Home, private};
@@ -17,7 +18,7 @@ fn watching(paths: &Paths) -> (Watch, Receiver<()>) {
 }
 
 #[test]
-fn a_change_of_each_file_is_noticed_once() {
+fn a_change_of_each_file_is_noticed() {
     let home = Home::with("discover = true\n");
     fs::remove_dir(home.paths.providers()).unwrap();
     let project = home.dir.path().join("project.toml");
@@ -27,23 +28,37 @@ fn a_change_of_each_file_is_noticed_once() {
 
     home.write("discover = false\n");
     seen.recv_timeout(SOON).expect("the settings file was written");
-    edit(&paths, |document| keywheel::config::edit::set(document, &["discover"], true)).unwrap();
+    edit(&paths, |document| set(document, &["discover"], true)).unwrap();
     seen.recv_timeout(SOON).expect("the settings file was replaced");
     private(&project, "");
     seen.recv_timeout(SOON).expect("the project's file appeared");
     fs::create_dir(paths.providers()).unwrap();
     home.provider("mine", "name = 'x'\n");
     seen.recv_timeout(SOON).expect("a provider's file appeared in a new folder");
-    while seen.recv_timeout(Duration::from_millis(500)).is_ok() {}
+    settle(&seen);
     home.provider("mine", "name = 'y'\n");
     seen.recv_timeout(SOON).expect("a provider's file was written");
 
-    let again = seen.recv_timeout(Duration::from_millis(400));
-    assert!(again.is_err(), "one write was reported twice");
+    settle(&seen);
     fs::write(paths.config.join("notes.txt"), "").unwrap();
     fs::write(paths.providers().join("mine.toml~"), "").unwrap();
-    let other = seen.recv_timeout(Duration::from_millis(400));
-    assert!(other.is_err(), "a file that is no setting was reported");
+    assert_eq!(settle(&seen), 0, "a file that is no setting was reported");
+}
+
+#[test]
+fn a_burst_of_writes_is_told_as_few_changes() {
+    let home = Home::with("");
+    let (_watch, seen) = watching(&home.paths);
+    for round in 0..40 {
+        home.write(&format!("keep_alive = '{}s'\n", round + 1));
+    }
+    let told = settle(&seen);
+    assert!((1..20).contains(&told), "40 writes were told as {told} changes");
+}
+
+/// Waits until nothing more is reported, and says how many reports came.
+fn settle(seen: &Receiver<()>) -> usize {
+    std::iter::from_fn(|| seen.recv_timeout(Duration::from_millis(600)).ok()).count()
 }
 
 #[test]

@@ -19,11 +19,32 @@ const EXPOSE: [(&str, &str); 5] = [
 ];
 
 /// The only files outside the adapters, `sim` and the data in which a word that is also a vendor's name may stand.
-const NAMES: [(&str, &[&str], &str); 1] = [(
-    "src/catalog/provider.rs",
-    &["openai", "azure", "xai", "deepseek"],
-    "the names by which data picks a dialect: one per file of adapter/",
-)];
+const NAMES: [(&str, &[&str], &str); 2] = [
+    (
+        "src/catalog/provider.rs",
+        &["openai", "azure", "xai", "deepseek"],
+        "the names by which data picks a dialect: one per file of adapter/",
+    ),
+    (
+        "src/catalog/shipped.rs",
+        &[
+            "azure",
+            "cerebras",
+            "deepseek",
+            "github-models",
+            "groq",
+            "llamacpp",
+            "lmstudio",
+            "mistral",
+            "ollama",
+            "openai",
+            "openrouter",
+            "vllm",
+            "xai",
+        ],
+        "the list of the files that are embedded",
+    ),
+];
 
 /// Vendors to come, and words of the shipped ids that are no vendor's: `sim` is our own room, `together` is English.
 const MORE_VENDORS: [&str; 2] = ["anthropic", "gemini"];
