@@ -262,6 +262,5 @@ fn looks_like_error(chunk: &[u8]) -> bool {
 
 /// The upstream's headers that a client may see: none that tells of the account or of its limits.
 fn passes(name: &str) -> bool {
-    matches!(name, "content-type" | "content-disposition" | "content-language" | "x-request-id" | "retry-after-ms")
-        || matches!(name, "openai-processing-ms" | "openai-version" | "openai-model")
+    matches!(name, "content-type" | "content-disposition" | "content-language" | "x-request-id")
 }
