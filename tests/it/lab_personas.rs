@@ -283,6 +283,7 @@ async fn a_generic_server_is_easy_going() {
         let said = client.post(path, &odd).await.json().await;
         assert_eq!(said["choices"][0]["message"]["content"], "hi", "{path}");
     }
-    let upload = stranger.header("content-type", "multipart/form-data; boundary=x").post_bytes("/v1/files", "--x--");
-    assert_eq!(upload.await.json().await, json!({"object": "receipt", "path": "files", "bytes": 5}));
+    let upload = stranger.header("content-type", "multipart/form-data; boundary=x");
+    let upload = upload.post_bytes("/v1/files", "--x--").await;
+    assert_eq!(upload.json().await, json!({"object": "receipt", "path": "files", "bytes": 5}));
 }
