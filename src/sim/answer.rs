@@ -99,6 +99,7 @@ impl Answer {
 }
 
 /// Waits, also for less than the runtime's timer can measure.
+#[expect(clippy::disallowed_methods, reason = "the thread is one of those kept for blocking, no stream stands on it")]
 async fn pause(time: Duration) {
     if time >= FINE {
         return tokio::time::sleep(time).await;

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::support::binary::listening;
 use crate::support::proxy::{Carried, Proxy};
-use crate::support::{Client, tls::Pems};
+use crate::support::{Client, Keywheel, tls::Pems};
 
 async fn through(proxy: &Proxy, lab: &Lab, ca: Option<&str>) -> Result<u16, reqwest::Error> {
     drop(rustls::crypto::ring::default_provider().install_default());
@@ -64,6 +64,25 @@ async fn raw_bytes_are_sent_as_they_are() {
     let request = b"GET /v1/models HTTP/1.1\r\nhost: lab\r\nconnection: close\r\n\r\n";
     let heard = Client::tcp(lab.addr()).raw(request, crate::support::SOON).await.expect("an answer");
     assert!(heard.starts_with(b"HTTP/1.1 200 OK\r\n"));
+}
+
+#[tokio::test]
+async fn the_real_binary_starts_in_a_home_of_its_own_and_calls_the_lab() {
+    let lab = Lab::start(Persona::Generic).expect("a lab");
+    let config = format!(
+        "[providers.lab]\nadapter = \"openai\"\nbase_url = \"{}\"\nmodels = [\"gpt\"]\n\
+         [[accounts]]\nid = \"a\"\nprovider = \"lab\"\nsecret = {{ env = \"LAB_KEY_A\" }}\n",
+        lab.base_url()
+    );
+    let mut keywheel = Keywheel::with(&config).env("LAB_KEY_A", lab.key("a")).start();
+    let body = json!({"model": "lab/gpt", "messages": [{"role": "user", "content": "hi"}]});
+    for client in [keywheel.client(), Client::unix(keywheel.socket())] {
+        let answer = client.post("/v1/chat/completions", &body).await;
+        assert_eq!(answer.status, 200, "{}", keywheel.words());
+        assert_eq!(answer.json().await["choices"][0]["message"]["content"], "hi");
+    }
+    assert_eq!(lab.count("a"), 2);
+    assert!(keywheel.runs() && keywheel.words().contains("listening on tcp://127.0.0.1:"));
 }
 
 #[test]

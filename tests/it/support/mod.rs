@@ -1,5 +1,5 @@
 //! What the tests share: the real binary in a home of its own, a small client, proxies, certificates, vendors' errors.
-#![allow(dead_code, unused_imports, reason = "each test module uses the part it needs")]
+#![allow(dead_code, reason = "each test module uses the part it needs")]
 
 pub mod binary;
 pub mod client;
