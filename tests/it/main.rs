@@ -25,6 +25,8 @@ mod lab_models;
 mod lab_personas;
 mod lab_scripts;
 mod lab_support;
+mod doors;
+mod doors_tls;
 mod serve_bad_input;
 mod serve_keys;
 mod serve_leaving;
