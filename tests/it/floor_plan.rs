@@ -10,20 +10,24 @@ use std::path::{Path, PathBuf};
 use tokens::{Token, tokens};
 
 /// The only files in which a secret leaves its wrapper, and what for.
-const EXPOSE: [(&str, &str); 5] = [
+const EXPOSE: [(&str, &str); 6] = [
     ("src/kit/secret.rs", "defines it"),
     ("src/vault/", "reads secrets from where they rest"),
     ("src/gateway/upstream.rs", "attaches it to a request"),
     ("src/gateway/upstream/", "attaches it to a request"),
     ("src/redact/", "must know it to mask it"),
+    ("src/serve/keys/", "hashes a client key that it made, and writes the first one to its file"),
 ];
 
 /// The only files outside the adapters, `sim` and the data in which a word that is also a vendor's name may stand.
-const NAMES: [(&str, &[&str], &str); 1] = [(
-    "src/catalog/provider.rs",
-    &["openai", "azure", "xai", "deepseek"],
-    "the names by which data picks a dialect: one per file of adapter/",
-)];
+const NAMES: [(&str, &[&str], &str); 2] = [
+    (
+        "src/catalog/provider.rs",
+        &["openai", "azure", "xai", "deepseek"],
+        "the names by which data picks a dialect: one per file of adapter/",
+    ),
+    ("src/serve/target.rs", &["openai"], "paths that clients were built with"),
+];
 
 /// Vendors to come, and words of the shipped ids that are no vendor's: `sim` is our own room, `together` is English.
 const MORE_VENDORS: [&str; 2] = ["anthropic", "gemini"];
