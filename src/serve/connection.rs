@@ -61,13 +61,20 @@ pub(super) async fn attend(
     standing: Standing,
     _seat: OwnedSemaphorePermit,
     attendant: Arc<Attendant>,
-    closing: Receiver<Option<Instant>>,
+    mut closing: Receiver<Option<Instant>>,
 ) {
     let barred = matches!(standing, Standing::Barred(_));
     let visitor = Visitor { standing, cut: arrival.cut };
     let served = async {
-        let Ok(wire) = arrival.opening.await else { return };
-        let Ok(Ok((speaks, wire))) = timeout(attendant.bounds.head, sniff(wire)).await else { return };
+        let hello = async {
+            let wire = arrival.opening.await.ok()?;
+            timeout(attendant.bounds.head, sniff(wire)).await.ok()?.ok()
+        };
+        let hello = tokio::select! {
+            hello = hello => hello,
+            _ = doors::told(&mut closing) => None,
+        };
+        let Some((speaks, wire)) = hello else { return };
         let service = service_fn(|request| {
             let (attendant, visitor) = (Arc::clone(&attendant), visitor.clone());
             async move { Ok::<_, Infallible>(attendant.front.receive(&attendant.router, visitor, request).await) }

@@ -34,7 +34,7 @@ pub enum DoorError {
     #[error("the folder {0} of the socket is open to other users (mode {1:o}); use a folder that only you may enter")]
     LooseFolder(PathBuf, u32),
     /// The folder of the socket could not be made or read.
-    #[error(transparent)]
+    #[error("{0}; use another --home, or --listen unix:///PATH")]
     Folder(FileError),
     /// Another gateway answers on the socket.
     #[error("a program listens on {0} already; stop it with `keywheel stop`, or use another --home")]

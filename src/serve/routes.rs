@@ -16,7 +16,7 @@ use super::front::{Front, Visit};
 use super::inflow::Inflow;
 use super::intake::{self, Intake};
 use super::refuse::{self, Refused};
-use super::target::{self, Target};
+use super::target::{self, RESOURCE, Target};
 use super::{models, outflow};
 use crate::kit::{Fault, fault::Kind};
 use crate::operator::{Ask, Refusal};
@@ -34,16 +34,17 @@ struct Desk {
 
 /// The routes.
 pub(super) fn router(front: Arc<Front>, patience: Duration) -> Router {
+    let resource = |path: &str| format!("{RESOURCE}{path}");
     Router::new()
         .route("/healthz", get("ok\n"))
         .route("/readyz", get(ready))
         .route("/v1/models", get(list_models))
         .route("/v1/models/{*id}", get(show_model))
-        .route("/openai/models", get(list_models))
-        .route("/openai/v1/models", get(list_models))
-        .route("/openai/v1/models/{*id}", get(show_model))
+        .route(&resource("/models"), get(list_models))
+        .route(&resource("/v1/models"), get(list_models))
+        .route(&resource("/v1/models/{*id}"), get(show_model))
         .route("/v1/{*path}", any(call))
-        .route("/openai/{*path}", any(call))
+        .route(&resource("/{*path}"), any(call))
         .route("/keywheel/ask", post(ask))
         .method_not_allowed_fallback(wrong_method)
         .fallback(unknown)

@@ -4,6 +4,9 @@ use std::borrow::Cow;
 
 use crate::wire::Endpoint;
 
+/// What stands before every path of a client that was built for a resource with deployments, as Azure has them.
+pub(super) const RESOURCE: &str = "/openai";
+
 /// What a path asks for.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Target {
@@ -20,7 +23,7 @@ impl Target {
         let (rest, deployment) = if let Some(rest) = path.strip_prefix("/v1/") {
             (rest, None)
         } else {
-            let rest = path.strip_prefix("/openai/")?;
+            let rest = path.strip_prefix(RESOURCE)?.strip_prefix('/')?;
             match rest.strip_prefix("deployments/").map(|rest| rest.split_once('/')) {
                 Some(split) => split.map(|(deployment, rest)| (rest, Some(deployment)))?,
                 None => (rest.strip_prefix("v1/").unwrap_or(rest), None),

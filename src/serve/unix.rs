@@ -19,8 +19,9 @@ const LONGEST: usize = if cfg!(target_os = "linux") { 107 } else { 103 };
 
 /// A socket file.
 pub(super) struct Unix {
-    listener: UnixListener,
+    /// Dropped before the listener, whose open socket keeps the inode from being given to another file.
     file: SocketFile,
+    listener: UnixListener,
     owner: u32,
 }
 
@@ -37,7 +38,7 @@ impl Unix {
         let listener = UnixListener::bind(path).map_err(failed)?;
         let file = SocketFile::new(path).map_err(failed)?;
         fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(failed)?;
-        Ok(Self { listener, file, owner })
+        Ok(Self { file, listener, owner })
     }
 }
 
@@ -110,6 +111,29 @@ impl Drop for SocketFile {
         if fs::symlink_metadata(&self.path).is_ok_and(ours) {
             // a folder that became read-only keeps a stale socket, which the next start clears
             let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn who_connects_is_told_by_the_kernel_and_only_the_owner_is_let_in() {
+        let home = tempfile::tempdir().expect("a temporary folder");
+        let me = nix::unistd::geteuid().as_raw();
+        for (owner, name) in [(me, "mine"), (me + 1, "theirs")] {
+            let path = home.path().join("run").join(name);
+            let mut door = Unix::open(&path, owner).expect("open");
+            let _client = std::os::unix::net::UnixStream::connect(&path).expect("connected");
+            match (door.accept().await.expect("accepted").standing, owner == me) {
+                (Standing::Owner, true) => {}
+                (Standing::Barred(fault), false) => {
+                    assert_eq!((fault.status(), fault.code.as_deref()), (403, Some("foreign_user")));
+                }
+                _ => panic!("owner {owner}, peer {me}"),
+            }
         }
     }
 }

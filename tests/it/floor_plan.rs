@@ -10,16 +10,17 @@ use std::path::{Path, PathBuf};
 use tokens::{Token, tokens};
 
 /// The only files in which a secret leaves its wrapper, and what for.
-const EXPOSE: [(&str, &str); 5] = [
+const EXPOSE: [(&str, &str); 6] = [
     ("src/kit/secret.rs", "defines it"),
     ("src/vault/", "reads secrets from where they rest"),
     ("src/gateway/upstream.rs", "attaches it to a request"),
     ("src/gateway/upstream/", "attaches it to a request"),
     ("src/redact/", "must know it to mask it"),
+    ("src/serve/keys/", "hashes a client key that it made, and writes the first one to its file"),
 ];
 
 /// The only files outside the adapters, `sim` and the data in which a word that is also a vendor's name may stand.
-const NAMES: [(&str, &[&str], &str); 2] = [
+const NAMES: [(&str, &[&str], &str); 3] = [
     (
         "src/catalog/provider.rs",
         &["openai", "azure", "xai", "deepseek"],
@@ -44,6 +45,7 @@ const NAMES: [(&str, &[&str], &str); 2] = [
         ],
         "the list of the files that are embedded",
     ),
+    ("src/serve/target.rs", &["openai"], "paths that clients were built with"),
 ];
 
 /// Vendors to come, and words of the shipped ids that are no vendor's: `sim` is our own room, `together` is English.

@@ -18,6 +18,8 @@ mod config_errors;
 mod config_home;
 mod config_schema;
 mod config_watch;
+mod doors;
+mod doors_tls;
 mod floor_plan;
 mod gateway;
 mod lab;

@@ -5,6 +5,7 @@ use futures_util::stream;
 use http_body_util::{Full, StreamBody};
 use hyper::body::Frame;
 use keywheel::serve::KeyOptions;
+use tokio::io::AsyncWriteExt;
 
 use crate::serve_support::{LONG, Version, exchange, house, open, raw};
 
@@ -62,6 +63,30 @@ async fn a_body_over_the_limit_is_a_413_that_the_client_can_read_although_it_sen
     let got = house.send(early, Bytes::from(vec![b'x'; 390_000])).await;
     assert_eq!((got.status, got.body.as_ref()), (200, b"early".as_slice()), "an upload that the gateway left unread");
     assert_eq!(house.calls(), 0);
+}
+
+#[tokio::test]
+async fn a_client_that_sends_everything_before_it_reads_still_hears_its_refusal() {
+    let house = house();
+    let key = house.key.expose();
+    for (path, key, status) in [
+        ("/v1/chat/completions", key, 413),
+        ("/v1/files", key, 413),
+        ("/v1/chat/completions", "kw-no", 401),
+        ("/nowhere", "kw-no", 404),
+        ("/v1/models", key, 405),
+    ] {
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nhost: localhost\r\nx-api-key: {key}\r\nconnection: close\r\n\
+             content-length: 8000000\r\n\r\n"
+        );
+        let mut all = head.into_bytes();
+        all.resize(all.len() + 8_000_000, b' ');
+        let mut client = house.tcp().await;
+        client.write_all(&all).await.expect("the door reads on, for clients that give up when they cannot send");
+        let said = raw(client, b"").await;
+        assert!(said.starts_with(&format!("HTTP/1.1 {status}")), "{path}: {said:?}");
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,5 @@
 //! A gateway made of paper, doors in front of it, and clients that send exactly the bytes a test means.
 
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
 use std::path::PathBuf;
