@@ -25,6 +25,8 @@ mod lab_models;
 mod lab_personas;
 mod lab_scripts;
 mod lab_support;
+mod home;
+mod home_support;
 mod serve_bad_input;
 mod serve_keys;
 mod serve_leaving;
