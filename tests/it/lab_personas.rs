@@ -1,5 +1,5 @@
 //! Each persona refuses what its vendor refuses, in that vendor's words. The expected bodies stand here as the vendors'
-//! documents and published error reports show them.
+//! documents and published error reports show them; it is long because there are many.
 
 use keywheel::sim::{Lab, Persona};
 use serde_json::{Value, json};

@@ -11,6 +11,7 @@
 )]
 
 mod accounts;
+mod cli;
 mod config;
 mod config_discover;
 mod config_edit;
@@ -20,13 +21,13 @@ mod config_schema;
 mod config_watch;
 mod floor_plan;
 mod gateway;
+mod home;
+mod home_support;
 mod lab;
 mod lab_models;
 mod lab_personas;
 mod lab_scripts;
 mod lab_support;
-mod home;
-mod home_support;
 mod serve_bad_input;
 mod serve_keys;
 mod serve_leaving;
