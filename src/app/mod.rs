@@ -22,8 +22,7 @@ use failure::Failure;
 
 /// Does what a command asks for.
 pub fn run(command: &Command) -> ExitCode {
-    // the one TLS stack has one crypto provider; whoever embeds us may have chosen before
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    install_crypto();
     let (mut data, mut words) = (std::io::stdout().lock(), std::io::stderr());
     let mut lines = Lines::new(&mut data, &mut words);
     let done = act(command, &mut lines).and_then(|()| Ok(data.flush()?));
@@ -36,6 +35,12 @@ pub fn run(command: &Command) -> ExitCode {
             exit.into()
         }
     }
+}
+
+/// Installs the crypto provider of the one TLS stack; must come before any connection. Doing it again is harmless.
+pub fn install_crypto() {
+    // whoever embeds us may have chosen before
+    let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
 fn act(command: &Command, lines: &mut Lines<'_>) -> Result<(), Failure> {

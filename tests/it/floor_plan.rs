@@ -10,42 +10,25 @@ use std::path::{Path, PathBuf};
 use tokens::{Token, tokens};
 
 /// The only files in which a secret leaves its wrapper, and what for.
-const EXPOSE: [(&str, &str); 6] = [
+const EXPOSE: [(&str, &str); 8] = [
     ("src/kit/secret.rs", "defines it"),
     ("src/vault/", "reads secrets from where they rest"),
     ("src/gateway/upstream.rs", "attaches it to a request"),
     ("src/gateway/upstream/", "attaches it to a request"),
     ("src/redact/", "must know it to mask it"),
-    ("src/serve/keys/", "hashes a client key that it made, and writes the first one to its file"),
+    ("src/serve/keys/text.rs", "hashes a new client key"),
+    ("src/serve/keys/first.rs", "writes the first client key into client.key"),
+    ("src/app/clients.rs", "prints a new client key, this once"),
 ];
 
-/// The only files outside the adapters, `sim` and the data in which a word that is also a vendor's name may stand.
-const NAMES: [(&str, &[&str], &str); 3] = [
-    (
-        "src/catalog/provider.rs",
-        &["openai", "azure", "xai", "deepseek"],
-        "the names by which data picks a dialect: one per file of adapter/",
-    ),
-    (
-        "src/catalog/shipped.rs",
-        &[
-            "azure",
-            "cerebras",
-            "deepseek",
-            "github-models",
-            "groq",
-            "llamacpp",
-            "lmstudio",
-            "mistral",
-            "ollama",
-            "openai",
-            "openrouter",
-            "vllm",
-            "xai",
-        ],
-        "the list of the files that are embedded",
-    ),
-    ("src/serve/target.rs", &["openai"], "paths that clients were built with"),
+/// The only files outside the adapters, `sim` and the data in which a vendor may be named, which ones, and what for.
+const NAMES: [(&str, &[&str], &str); 6] = [
+    ("src/catalog/provider.rs", &["openai", "azure", "xai", "deepseek"], "the names by which data picks an adapter"),
+    ("src/catalog/shipped.rs", &[], "embeds the files of all"),
+    ("src/catalog/stanza.rs", &["openai"], "a hint names the usual dialect"),
+    ("src/gateway/attempt.rs", &["openai"], "response headers of the dialect"),
+    ("src/serve/routes.rs", &["openai"], "inbound paths of a client's SDK"),
+    ("src/serve/target.rs", &["openai"], "inbound paths of a client's SDK"),
 ];
 
 /// Vendors to come, and words of the shipped ids that are no vendor's: `sim` is our own room, `together` is English.
@@ -236,7 +219,8 @@ fn a_vendor_is_named_only_in_adapters_sim_and_data() {
             let (Token::Word(text) | Token::Text(text)) = &token else { continue };
             let words = dashed(text);
             for vendor in vendors.iter().filter(|vendor| words.contains(&format!("-{vendor}-"))) {
-                let excused = NAMES.iter().any(|(file, names, _)| *file == path && names.contains(&vendor.as_str()));
+                let names = |names: &[&str]| names.is_empty() || names.contains(&vendor.as_str());
+                let excused = NAMES.iter().any(|(file, listed, _)| *file == path && names(listed));
                 if !excused {
                     wrong
                         .push(format!("{path}:{line}: names the vendor {vendor}; make it data, or put it in adapter/"));

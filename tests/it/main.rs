@@ -11,6 +11,7 @@
 )]
 
 mod accounts;
+mod cli;
 mod config;
 mod config_discover;
 mod config_edit;
@@ -22,6 +23,8 @@ mod doors;
 mod doors_tls;
 mod floor_plan;
 mod gateway;
+mod home;
+mod home_support;
 mod lab;
 mod lab_models;
 mod lab_personas;
