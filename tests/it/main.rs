@@ -11,6 +11,12 @@
 )]
 
 mod accounts;
+mod adapter;
+mod adapter_errors;
+mod adapter_first;
+mod adapter_hints;
+mod adapter_requests;
+mod adapter_shipped;
 mod cli;
 mod config;
 mod config_discover;
@@ -30,6 +36,7 @@ mod lab_models;
 mod lab_personas;
 mod lab_scripts;
 mod lab_support;
+mod redact;
 mod serve_bad_input;
 mod serve_keys;
 mod serve_leaving;
