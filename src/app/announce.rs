@@ -34,12 +34,22 @@ pub(super) fn found(about: &Announcement<'_>, lines: &mut Lines<'_>) {
 pub(super) fn invite(about: &Announcement<'_>, lines: &mut Lines<'_>) {
     let Announcement { settings, doors, models, key_file } = about;
     lines.say(format_args!("{}, {}", count(settings.accounts.len(), "account"), count(*models, "model")));
+    if settings.accounts.iter().all(|account| is_offline(settings, &account.provider)) {
+        lines.say(
+            "no provider key was found, so only the offline models answer; set one in the environment and start again",
+        );
+    }
     if let Some(line) = paste(doors, key_file) {
         lines.say(format_args!("\ntry it:\n  {line}"));
     }
     if !key_file.exists() {
         lines.say("client.key is gone; make a key with: keywheel client add NAME");
     }
+}
+
+/// Whether a provider is answered in process.
+fn is_offline(settings: &Settings, provider: &str) -> bool {
+    settings.providers.get(provider).is_some_and(|provider| provider.base_url.starts_with("sim:"))
 }
 
 fn count(number: usize, noun: &str) -> String {

@@ -17,7 +17,7 @@ const USUAL: &str = "warn,keywheel=info";
 /// Sends log lines to stderr from now on; what `KEYWHEEL_LOG` holds and cannot be understood comes back.
 pub(super) fn start(format: LogFormat) -> Option<String> {
     let wanted = env("KEYWHEEL_LOG").filter(|words| !words.is_empty());
-    let read = wanted.as_ref().map(|words| EnvFilter::try_new(words));
+    let read = wanted.as_ref().map(EnvFilter::try_new);
     let wrong = read.as_ref().is_some_and(Result::is_err);
     let filter = read.and_then(Result::ok).unwrap_or_else(|| EnvFilter::new(USUAL));
     let lines = tracing_subscriber::fmt()

@@ -84,7 +84,7 @@ fn prepared(paths: Paths) -> Result<Paths, Failure> {
 
 /// What the command line says about settings.
 fn overrides(serve: &Serve) -> Overrides {
-    Overrides { listen: serve.listen.clone(), no_discover: serve.no_discover, ..Overrides::default() }
+    Overrides { listen: serve.listen.clone(), no_discover: serve.no_discover }
 }
 
 /// An environment variable; one that is not text counts as missing.
