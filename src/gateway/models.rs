@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What the providers answered when asked for their models.
 #[derive(Default)]
-pub struct Directory(ArcSwap<BTreeMap<String, Found>>);
+pub(super) struct Directory(ArcSwap<BTreeMap<String, Found>>);
 
 /// One provider's answer.
 #[derive(Clone, Debug)]

@@ -92,10 +92,10 @@ impl Known {
                 *text = clean.into();
             }
         }
-        if let Some(said) = fault.said.as_mut() {
-            if let Cow::Owned(clean) = self.mask(&said.body) {
-                said.body = Bytes::from(clean);
-            }
+        if let Some(said) = fault.said.as_mut()
+            && let Cow::Owned(clean) = self.mask(&said.body)
+        {
+            said.body = Bytes::from(clean);
         }
         fault
     }
