@@ -7,11 +7,11 @@ use crate::cli::table::Table;
 use crate::cli::{ClientVerb, Format, Lines, NewClient};
 use crate::config::Paths;
 use crate::kit::{Secret, file};
-use crate::serve::keys::{KeyOptions, KeyRow, Keys, OVERLAP, STORE_FILE};
+use crate::serve::keys::{KeyError, KeyOptions, KeyRow, Keys, OVERLAP, STORE_FILE};
 
 /// Does what a verb asks for.
 pub(super) fn run(verb: &ClientVerb, paths: &Paths, lines: &mut Lines<'_>) -> Result<(), Failure> {
-    file::private_dir(&paths.state).map_err(Failure::new)?;
+    file::private_dir(&paths.state).map_err(KeyError::from).map_err(Failure::new)?;
     let keys = Keys::open(&paths.state.join(STORE_FILE)).map_err(Failure::new)?;
     match verb {
         ClientVerb::Add(client) => {

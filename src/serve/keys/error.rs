@@ -8,7 +8,7 @@ use crate::kit::file::FileError;
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
     /// A file could not be used.
-    #[error(transparent)]
+    #[error("{0}; mend that, or choose another place with --home DIR")]
     File(#[from] FileError),
     /// The store is not what `client add` writes.
     #[error("{0} cannot be read: {1}; repair it, or remove it and make new keys with: keywheel client add NAME")]
