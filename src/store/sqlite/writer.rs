@@ -115,9 +115,13 @@ impl Queue {
         true
     }
 
-    /// Notes how a commit went.
-    fn note(&self, failure: Option<String>) {
-        self.state().failure = failure;
+    /// Notes how a commit went, before anybody is told of it: whoever is told may ask for the lag at once.
+    fn note(&self, result: &rusqlite::Result<()>) {
+        let mut state = self.state();
+        state.failure = result.as_ref().err().map(ToString::to_string);
+        if result.is_ok() {
+            state.writing = None;
+        }
     }
 
     /// Pauses before the next try, not longer than until the ledger closes.
@@ -133,6 +137,7 @@ pub(super) fn run(queue: &Arc<Queue>, mut connection: Connection) {
     while queue.fill(&mut batch) {
         let (began, last_try) = (Instant::now(), queue.state().closing);
         let result = commit(&mut connection, &batch);
+        queue.note(&result);
         for pending in &mut batch {
             // whoever does not wait any more has dropped the receiver
             pending.done.take().map(|done| done.send(()));
@@ -147,7 +152,6 @@ pub(super) fn run(queue: &Arc<Queue>, mut connection: Connection) {
                     );
                 }
                 failing = false;
-                queue.note(None);
                 batch.clear();
             }
             Err(error) => {
@@ -155,7 +159,6 @@ pub(super) fn run(queue: &Arc<Queue>, mut connection: Connection) {
                     tracing::error!("the ledger cannot be written, answers go out all the same: {error}");
                 }
                 failing = true;
-                queue.note(Some(error.to_string()));
                 if last_try {
                     tracing::error!(entries = batch.len(), "the ledger closes without its last entries: {error}");
                     return;
