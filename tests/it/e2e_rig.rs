@@ -41,8 +41,9 @@ impl Config {
             _ => "openai",
         };
         let none = String::new;
+        let provider = if persona == Persona::Azure { "auth = { header = \"api-key\" }".to_owned() } else { none() };
         let accounts = accounts.iter().map(|&id| id.to_owned()).collect();
-        Self { accounts, adapter, base_url: lab.base_url(), top: none(), provider: none(), account: none(), more: none() }
+        Self { accounts, adapter, base_url: lab.base_url(), top: none(), provider, account: none(), more: none() }
     }
 
     /// With these lines above all tables.
@@ -53,7 +54,8 @@ impl Config {
 
     /// With these lines for the provider.
     pub fn provider(mut self, lines: &str) -> Self {
-        self.provider = lines.to_owned();
+        self.provider += "\n";
+        self.provider += lines;
         self
     }
 
