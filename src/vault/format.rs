@@ -101,13 +101,14 @@ impl Header {
     pub(super) fn seal(&self, path: &Path, key: &DataKey, body: &Body) -> Result<Vec<u8>, VaultError> {
         let header = serde_json::to_vec(self).map_err(|_| SealError::Length)?;
         let length = u32::try_from(header.len()).map_err(|_| SealError::Length)?;
-        let mut bytes = [&MAGIC[..], &VERSION.to_be_bytes(), &length.to_be_bytes(), &header].concat();
-        bytes.extend(seal::seal(key.key(), &bytes, &body.to_json()?)?);
-        bytes.extend(Sha256::digest(&bytes));
-        match bytes.len() as u64 <= MAX_FILE && header.len() <= MAX_HEADER {
-            true => Ok(bytes),
-            false => Err(VaultError::TooLarge(path.to_owned(), MAX_FILE)),
+        let body = body.to_json()?;
+        if (PREFIX + header.len() + body.len() + seal::OVERHEAD + SUM) as u64 > MAX_FILE || header.len() > MAX_HEADER {
+            return Err(VaultError::TooLarge(path.to_owned(), MAX_FILE));
         }
+        let mut bytes = [&MAGIC[..], &VERSION.to_be_bytes(), &length.to_be_bytes(), &header].concat();
+        bytes.extend(seal::seal(key.key(), &bytes, &body)?);
+        bytes.extend(Sha256::digest(&bytes));
+        Ok(bytes)
     }
 
     /// The ways that open this vault, each once.
@@ -128,11 +129,11 @@ pub(super) mod base64 {
     use base64::engine::general_purpose::STANDARD;
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
-    pub(in super::super) fn serialize<S: Serializer>(bytes: &[u8], to: S) -> Result<S::Ok, S::Error> {
+    pub(in crate::vault) fn serialize<S: Serializer>(bytes: &[u8], to: S) -> Result<S::Ok, S::Error> {
         to.serialize_str(&STANDARD.encode(bytes))
     }
 
-    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
+    pub(in crate::vault) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
         STANDARD.decode(String::deserialize(from)?).map_err(|_| D::Error::custom("not base64"))
     }
 }

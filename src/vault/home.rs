@@ -60,22 +60,29 @@ impl Home {
     /// Opens the vault that is there; `Missing` when none is. A vault that only a person can open comes back locked.
     pub fn open(&self) -> Result<Opened, VaultError> {
         let vault = Sealed::at(&self.file);
+        let notices = self.unlock_unattended(&vault)?;
+        Ok(Opened { vault, notices })
+    }
+
+    /// Unlocks it by whatever takes no person; it may be called again, as a keychain may have been unlocked since. It
+    /// worked where nothing is to be told.
+    pub fn unlock_unattended(&self, vault: &Sealed) -> Result<Vec<String>, VaultError> {
         let status = vault.status()?;
-        let mut notices = Vec::new();
-        if self.kernel_cache.is_some() && vault.recall()? {
-            return Ok(Opened { vault, notices });
+        if !status.locked || (self.kernel_cache.is_some() && vault.recall()?) {
+            return Ok(Vec::new());
         }
+        let mut notices = Vec::new();
         for opener in self.unattended() {
             if !status.wraps.iter().any(|(_, way)| *way == opener.way()) {
                 continue;
             }
             match vault.unlock(&opener) {
-                Ok(()) => return Ok(Opened { vault, notices }),
+                Ok(()) => return Ok(Vec::new()),
                 Err(error) => notices.push(error.to_string()),
             }
         }
         notices.push(VaultError::Locked.to_string());
-        Ok(Opened { vault, notices })
+        Ok(notices)
     }
 
     /// Opens the vault, or makes it: by the key file where one is set, else by the keychain, else, saying so, by this

@@ -100,7 +100,7 @@ impl Keychain {
             return Err(KeychainError::Silent);
         }
         let (keep, under_way) = (self.keep.clone(), UnderWay(self.stuck.clone()));
-        let (tell, answer) = mpsc::channel();
+        let (tell, answer) = mpsc::sync_channel(1);
         let asking = move || {
             let _under_way = under_way;
             // nobody listens any more when the time is up

@@ -18,6 +18,7 @@ pub(super) fn exclusive(path: &Path) -> Result<Lock, VaultError> {
 }
 
 /// The lock, if it becomes free within `wait`.
+#[expect(clippy::disallowed_methods, reason = "the system can wait for a lock or try it, but not wait with an end")]
 pub(super) fn within(path: &Path, wait: Duration) -> Result<Lock, VaultError> {
     let mut left = wait;
     loop {

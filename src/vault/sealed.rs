@@ -68,10 +68,10 @@ impl Sealed {
     /// Makes a new empty vault that any of these ways opens; it is unlocked. `Exists` when there is a file.
     pub fn create(path: impl Into<PathBuf>, openers: &[Opener]) -> Result<Self, VaultError> {
         let vault = Self::at(path);
+        // asked twice: where there is a file, not even a lock is left beside it
+        vault.must_not_exist()?;
         let _lock = vault.writer()?;
-        if vault.path.exists() {
-            return Err(VaultError::Exists(vault.path));
-        }
+        vault.must_not_exist()?;
         let (id, key) = (hex(&seal::random::<16>()?), DataKey::random()?);
         let wraps = rewrap::wraps(openers, &id, &key)?;
         let header = Header { vault: id, generation: 1, key: key.id()?, wraps };
@@ -88,7 +88,8 @@ impl Sealed {
     /// What may be known without a key.
     pub fn status(&self) -> Result<Status, VaultError> {
         let header = self.read()?.header;
-        let locked = !self.opened().as_ref().is_some_and(|open| open.key.id().is_ok_and(|id| id == header.key));
+        let opens = |open: &Unlocked| open.again.is_some() || open.key.id().is_ok_and(|id| id == header.key);
+        let locked = !self.opened().as_ref().is_some_and(opens);
         let wraps = header.wraps.iter().map(|wrap| (wrap.id.clone(), wrap.way())).collect();
         Ok(Status { path: self.path.clone(), locked, generation: header.generation, wraps, key: header.key })
     }

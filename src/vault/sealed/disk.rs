@@ -22,12 +22,12 @@ impl Sealed {
             opened => opened.map_err(failed)?,
         };
         file::check_private(&self.path)?;
-        let mut bytes = Vec::new();
-        file.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(failed)?;
-        match bytes.len() as u64 > MAX_FILE {
-            true => Err(VaultError::TooLarge(self.path.clone(), MAX_FILE)),
-            false => SealedBytes::read(&self.path, bytes),
+        if file.metadata().map_err(failed)?.len() > MAX_FILE {
+            return Err(VaultError::TooLarge(self.path.clone(), MAX_FILE));
         }
+        let mut bytes = Vec::new();
+        file.take(MAX_FILE).read_to_end(&mut bytes).map_err(failed)?;
+        SealedBytes::read(&self.path, bytes)
     }
 
     /// Puts the next generation in place of `old`, which is kept beside it. Called under the writers' lock.
