@@ -46,6 +46,15 @@ impl Sealed {
         Ok(new.generation)
     }
 
+    /// `Exists` where there is a file.
+    pub(super) fn must_not_exist(&self) -> Result<(), VaultError> {
+        match self.path.exists() {
+            true => Err(VaultError::Exists(self.path.clone())),
+            false => Ok(()),
+        }
+    }
+
+    /// Keeps all other writers out, in this process and others.
     pub(super) fn writer(&self) -> Result<file::Lock, VaultError> {
         locks::exclusive(&self.beside("lock"))
     }
@@ -62,6 +71,7 @@ impl Sealed {
         path.push(suffix);
         path.into()
     }
+
     /// Removes what writers that were killed left behind. Only they leave it, as living ones hold the lock.
     fn sweep(&self) {
         let Some((folder, name)) = self.path.parent().zip(self.path.file_name()) else { return };
