@@ -5,14 +5,14 @@
 //!
 //! | module | may import | owns |
 //! |---|---|---|
-//! | kit | | Fault, Secret, Time and Clock, ids, private files |
+//! | kit | | Fault, Secret, Time and Clock, ids, private files, sealing |
 //! | wire | kit | calls and their JSON bodies, frames of a reply, SSE, error bodies |
 //! | sim | kit wire | the scripted upstream: behind `sim/*`, in the lab, in an example |
 //! | operator | kit wire | trait Operator and its records: all that any face may ask for |
 //! | catalog | kit | providers |
 //! | config | kit catalog | settings: layered, validated once, immutable snapshots, one writer |
 //! | redact | kit wire config | the known-secret matcher: Call → Redacted, upstream words → safe words |
-//! | vault | kit config | secrets: env, command |
+//! | vault | kit config | secrets: env, command, the sealed file and what opens it |
 //! | store | kit wire config | Ledger (durable): memory, sqlite |
 //! | adapter | kit wire catalog redact | dialects and vendors: no I/O, no clock, no secret |
 //! | accounts | kit wire catalog config vault store | pool, lease, cooldowns |

@@ -55,10 +55,15 @@ pub fn check_private(path: &Path) -> Result<(), FileError> {
     Ok(())
 }
 
+/// How the name of a temporary file of `replace` ends; it begins with a dot, the name of the file and another dot.
+pub const UNFINISHED: &str = ".new";
+
 /// Replaces a file in one step: a 0600 temporary file beside it, flushed to disk, then renamed.
 pub fn replace(path: &Path, content: &[u8]) -> Result<(), FileError> {
-    let dir = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(dir).map_err(failed("write in", dir))?;
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let prefix = format!(".{}.", path.file_name().unwrap_or_default().to_string_lossy());
+    let file = tempfile::Builder::new().prefix(&prefix).suffix(UNFINISHED).tempfile_in(dir);
+    let mut file = file.map_err(failed("write in", dir))?;
     file.write_all(content).and_then(|()| file.as_file().sync_all()).map_err(failed("write", path))?;
     file.persist(path).map_err(|error| FileError::Io("replace", path.to_owned(), error.error))?;
     File::open(dir).and_then(|dir| dir.sync_all()).map_err(failed("flush", dir))

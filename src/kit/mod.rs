@@ -1,8 +1,9 @@
-//! The words every other room uses: faults, secrets, time, ids, private files.
+//! The words every other room uses: faults, secrets, time, ids, private files, sealing.
 
 pub mod fault;
 pub mod file;
 pub mod id;
+pub mod seal;
 pub mod secret;
 pub mod time;
 

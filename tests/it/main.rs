@@ -57,3 +57,5 @@ mod store;
 mod store_sqlite;
 mod support;
 mod vault;
+mod vault_keychain;
+mod vault_sealed;
