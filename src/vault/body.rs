@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::Item;
 use super::data_key::DataKey;
-use super::item::Kind;
+use super::item::ItemKind;
 use crate::kit::seal::{Key, SealError};
 use crate::kit::{Secret, Time};
 
@@ -82,7 +82,7 @@ struct ReadBody {
 /// `Item` has no `Serialize`, so that it can be written nowhere but here.
 #[derive(Serialize)]
 struct Written<'a> {
-    kind: Kind,
+    kind: ItemKind,
     secret: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     refresh: Option<&'a str>,
@@ -96,7 +96,7 @@ struct Written<'a> {
 
 #[derive(Deserialize)]
 struct Read {
-    kind: Kind,
+    kind: ItemKind,
     secret: String,
     refresh: Option<String>,
     issued_at: Option<Time>,

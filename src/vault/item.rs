@@ -8,7 +8,7 @@ use crate::kit::{Secret, Time};
 #[derive(Clone)]
 pub struct Item {
     /// What the secret is.
-    pub kind: Kind,
+    pub kind: ItemKind,
     /// The API key, or the access token.
     pub secret: Secret,
     /// What gets the next access token, where there is one.
@@ -25,7 +25,7 @@ pub struct Item {
 /// What a secret is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Kind {
+pub enum ItemKind {
     /// An API key, or another word that stays until a person changes it.
     Key,
     /// An access token that expires.
@@ -40,7 +40,7 @@ pub struct Label {
     /// Its name, by default the account's id.
     pub name: String,
     /// What the secret is.
-    pub kind: Kind,
+    pub kind: ItemKind,
     /// When the token stops working.
     pub expires_at: Option<Time>,
 }
@@ -48,13 +48,13 @@ pub struct Label {
 impl Item {
     /// An API key.
     pub fn key(secret: Secret) -> Self {
-        Self { kind: Kind::Key, secret, refresh: None, issued_at: None, expires_at: None, refreshing: None }
+        Self { kind: ItemKind::Key, secret, refresh: None, issued_at: None, expires_at: None, refreshing: None }
     }
 
     /// An access token, good from `issued_at` until `expires_at`.
     pub fn token(secret: Secret, refresh: Option<Secret>, issued_at: Time, expires_at: Option<Time>) -> Self {
         let issued_at = Some(issued_at);
-        Self { kind: Kind::Token, secret, refresh, issued_at, expires_at, refreshing: None }
+        Self { kind: ItemKind::Token, secret, refresh, issued_at, expires_at, refreshing: None }
     }
 
     /// What may be shown of it.

@@ -21,7 +21,7 @@ mod wrap;
 pub use command::CommandError;
 pub use data_key::DataKey;
 pub use error::{Damage, VaultError};
-pub use item::{Item, Kind, Label};
+pub use item::{Item, ItemKind, Label};
 pub use keychain::{Keychain, KeychainError};
 pub use machine::Machine;
 pub use memory::Memory;

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use keywheel::kit::{Secret, Time};
-use keywheel::vault::{Item, Kind, Memory, Opener, Sealed, Vault, VaultError};
+use keywheel::vault::{Item, ItemKind, Memory, Opener, Sealed, Vault, VaultError};
 
 use super::{Place, cheap, key};
 
@@ -38,7 +38,7 @@ fn keeps_what_it_is_given(vault: &dyn Vault) {
     assert_eq!(times, (Some(from), Some(until), Some(Time::from_micros(-5))));
 
     let long = "x".repeat(200_000);
-    vault.put("document", Item { kind: Kind::Document, ..key(&long) }).unwrap();
+    vault.put("document", Item { kind: ItemKind::Document, ..key(&long) }).unwrap();
     assert_eq!(vault.secret("document").unwrap().unwrap().expose(), long);
     assert!(vault.remove("document").unwrap());
     assert!(!vault.remove("document").unwrap(), "removed twice");
@@ -49,7 +49,7 @@ fn tells_labels_only(vault: &dyn Vault) {
     let labels = vault.list().unwrap();
     let told: Vec<_> = labels.iter().map(|label| (label.name.as_str(), label.kind, label.expires_at)).collect();
     let until = Some(Time::from_micros(3_600_000_000));
-    assert_eq!(told, [("lab", Kind::Key, None), ("token", Kind::Token, until)]);
+    assert_eq!(told, [("lab", ItemKind::Key, None), ("token", ItemKind::Token, until)]);
     assert!(!format!("{labels:?}").contains("sk-two"));
 }
 
