@@ -169,3 +169,17 @@ fn plain() -> keywheel::wire::Call {
         payload: Payload::Empty,
     }
 }
+
+#[test]
+fn a_secret_that_the_quote_would_cut_is_masked_whole() {
+    let secret = "sk-straddles-the-cut-0123456789";
+    let known = known(&[secret]);
+    let provider = crate::adapter::shipped("openai");
+    for lead in 255..305 {
+        let body = format!("{{\"error\":{{\"message\":\"{} {secret}\"}}}}", "x".repeat(lead));
+        let answer = keywheel::adapter::Answer::new(400, http::HeaderMap::new(), Bytes::from(body));
+        let dialect = keywheel::adapter::of(provider.adapter);
+        let fault = known.clean(dialect.classify(&provider, &answer, crate::adapter::NOW));
+        assert!(!format!("{fault:?}").contains("sk-"), "{lead}: {fault}");
+    }
+}
