@@ -5,6 +5,7 @@ use http::HeaderMap;
 use serde_json::Value;
 
 use super::Answer;
+use crate::redact::Known;
 use crate::wire::error::Words;
 use crate::wire::sse;
 
@@ -37,7 +38,7 @@ const STATUS: [(&str, u16); 24] = [
 ];
 
 /// The error in a frame or body, as the answer it should have been.
-pub(super) fn error_in(frame: &[u8]) -> Option<Answer> {
+pub(super) fn error_in(frame: &[u8], known: &Known) -> Option<Answer> {
     let data = sse::data(frame).unwrap_or(frame).trim_ascii();
     // most first frames end here, without being decoded
     memchr::memmem::find(data, b"error")?;
@@ -48,11 +49,9 @@ pub(super) fn error_in(frame: &[u8]) -> Option<Answer> {
         }
         _ => Bytes::copy_from_slice(data),
     };
-    let words = Words::read(&body);
-    if !is_error(&words.json) {
-        return None;
-    }
-    Some(Answer { status: status(&words), headers: HeaderMap::new(), words, body })
+    let mut answer = Answer::new(0, HeaderMap::new(), body, known);
+    answer.status = status(&answer.words);
+    is_error(&answer.words.json).then_some(answer)
 }
 
 fn is_error(json: &Value) -> bool {

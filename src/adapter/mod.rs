@@ -27,28 +27,32 @@ pub use models::model_ids;
 
 use crate::catalog::{AdapterName, Provider};
 use crate::kit::{Fault, Time};
-use crate::redact::Redacted;
+use crate::redact::{Known, Redacted};
 use crate::wire::error::Words;
 use crate::wire::{Edit, Endpoint};
 
-/// An error answer of a provider, whole.
+/// Of an error answer, this many bytes are kept.
+const KEPT: usize = 64 * 1024;
+
+/// How much of an error answer to read: what is kept, and beyond it more than any secret that the cut might divide.
+pub const READ: usize = KEPT + 16 * 1024;
+
+/// An error answer of a provider, its beginning, without known secrets. They are masked as it is made, before anything is read
+/// or quoted from it: a secret that a quote had cut in two would not be known any more.
 #[derive(Clone, Debug)]
 pub struct Answer {
-    /// Its HTTP status.
-    pub status: u16,
-    /// Its headers.
-    pub headers: HeaderMap,
-    /// What its body says.
-    pub words: Words,
-    /// Its body, cut by whoever read it.
-    pub body: Bytes,
+    status: u16,
+    headers: HeaderMap,
+    words: Words,
+    body: Bytes,
 }
 
 impl Answer {
-    /// An answer whose body is read here.
-    pub fn new(status: u16, headers: HeaderMap, body: Bytes) -> Self {
-        let words = Words::read(&body);
-        Self { status, headers, words, body }
+    /// An answer with its HTTP status, its headers and its body.
+    pub fn new(status: u16, headers: HeaderMap, body: Bytes, known: &Known) -> Self {
+        // read from all of it: a JSON body that is cut is no JSON any more
+        let words = Words::read(&known.mask(&body));
+        Self { status, headers, words, body: known.mask_head(body, KEPT) }
     }
 }
 
@@ -98,8 +102,8 @@ pub trait Adapter: Send + Sync {
 
     /// An error inside a 200: the first data frame of a stream, or the body of a whole answer. `None` means that it is
     /// an answer. Only for calls that ask a model: a stored object that is fetched may hold an old error.
-    fn first_event(&self, provider: &Provider, frame: &[u8], now: Time) -> Option<Fault> {
-        let answer = first::error_in(frame)?;
+    fn first_event(&self, provider: &Provider, frame: &[u8], known: &Known, now: Time) -> Option<Fault> {
+        let answer = first::error_in(frame, known)?;
         let mut fault = self.classify(provider, &answer, now);
         // a frame is no body: it would tell the client of a status that was never sent
         fault.said = None;

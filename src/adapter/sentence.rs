@@ -10,9 +10,6 @@ use crate::kit::{Blame, Fault, Kind, Said};
 /// Of what a provider says, this many characters are quoted.
 const QUOTED: usize = 300;
 
-/// Of its body, this many bytes are kept.
-const KEPT: usize = 64 * 1024;
-
 /// The fault for a verdict. The upstream's own answer is kept where the client gets it: for its own mistakes and for
 /// the provider's failures, unless the verdict says a clearer status than the upstream did.
 pub(super) fn fault(provider: &Provider, answer: &Answer, verdict: Verdict) -> Fault {
@@ -42,11 +39,7 @@ pub(super) fn fault(provider: &Provider, answer: &Answer, verdict: Verdict) -> F
 
 fn said(answer: &Answer) -> Said {
     let content_type = answer.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    Said {
-        status: answer.status,
-        content_type: content_type.map(str::to_owned),
-        body: answer.body.slice(..answer.body.len().min(KEPT)),
-    }
+    Said { status: answer.status, content_type: content_type.map(str::to_owned), body: answer.body.clone() }
 }
 
 fn meaning(name: &str, kind: Kind, status: u16) -> String {

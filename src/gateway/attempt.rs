@@ -21,9 +21,6 @@ use crate::redact::Redacted;
 use crate::wire::sse::{self, Frames};
 use crate::wire::{Endpoint, Payload};
 
-/// The most that is read of an error answer.
-const ERROR_LIMIT: usize = 64 * 1024;
-
 /// An answer that has begun well: its head, what was read of it, and the rest.
 pub(super) struct Opened {
     pub(super) status: StatusCode,
@@ -92,7 +89,7 @@ impl Attempt<'_> {
     async fn failure(&self, incoming: Incoming, deadline: Instant) -> Fault {
         let Incoming { status, headers, body } = incoming;
         let (chunks, _rest) = read(body, VecDeque::new(), deadline).await;
-        let answer = adapter::Answer::new(status.as_u16(), headers, join(chunks));
+        let answer = adapter::Answer::new(status.as_u16(), headers, join(chunks), &self.inner.known);
         let provider = &self.route.provider;
         let fault = adapter::of(provider.adapter).classify(provider, &answer, self.inner.clock.now());
         self.inner.known.clean(fault)
@@ -134,6 +131,7 @@ impl Attempt<'_> {
     ) -> Result<(VecDeque<Bytes>, Body), Fault> {
         let dialect = adapter::of(self.route.provider.adapter);
         let now = self.inner.clock.now();
+        let seen = |frame: &[u8]| dialect.first_event(&self.route.provider, frame, &self.inner.known, now);
         let (mut frames, mut chunks) = (Frames::default(), VecDeque::new());
         let mut found: Option<Option<Fault>> = None;
         while found.is_none() {
@@ -142,14 +140,13 @@ impl Attempt<'_> {
                 Ok(Some(Err(_))) => return Err(self.no_answer()),
                 Ok(None) => {
                     // a stream of one frame without a blank line still has an event
-                    let rest =
-                        sse::data(frames.rest()).map(|_| dialect.first_event(&self.route.provider, frames.rest(), now));
+                    let rest = sse::data(frames.rest()).map(|_| seen(frames.rest()));
                     found = Some(rest.unwrap_or_else(|| Some(self.no_answer())));
                 }
                 Ok(Some(Ok(chunk))) => {
                     frames.push(&chunk, |frame, _| {
                         if found.is_none() && sse::data(frame).is_some() {
-                            found = Some(dialect.first_event(&self.route.provider, frame, now));
+                            found = Some(seen(frame));
                         }
                     });
                     chunks.push_back(chunk);
@@ -184,7 +181,8 @@ impl Attempt<'_> {
         }
         let (chunks, rest) = read(body, chunks, deadline).await;
         let provider = &self.route.provider;
-        let fault = adapter::of(provider.adapter).first_event(provider, &join(chunks.clone()), self.inner.clock.now());
+        let now = self.inner.clock.now();
+        let fault = adapter::of(provider.adapter).first_event(provider, &join(chunks.clone()), &self.inner.known, now);
         match fault {
             Some(fault) => Err(self.inner.known.clean(fault)),
             None => Ok((chunks, rest.ok_or_else(|| self.no_answer())?)),
@@ -231,7 +229,7 @@ impl Waits {
 /// Reads a small body as far as it comes; what is left of it is `None` when it broke off.
 async fn read(mut body: Body, mut chunks: VecDeque<Bytes>, deadline: Instant) -> (VecDeque<Bytes>, Option<Body>) {
     let mut size: usize = chunks.iter().map(Bytes::len).sum();
-    while size < ERROR_LIMIT {
+    while size < adapter::READ {
         match timeout_at(deadline, body.next()).await {
             Ok(Some(Ok(chunk))) => {
                 size += chunk.len();
@@ -249,7 +247,7 @@ fn join(chunks: VecDeque<Bytes>) -> Bytes {
     for chunk in chunks {
         all.extend_from_slice(&chunk);
     }
-    all.truncate(ERROR_LIMIT);
+    all.truncate(adapter::READ);
     all.freeze()
 }
 

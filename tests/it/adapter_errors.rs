@@ -7,6 +7,7 @@ use bytes::Bytes;
 use keywheel::adapter::{self, Answer};
 use keywheel::kit::fault::Scope;
 use keywheel::kit::{Blame, Kind};
+use keywheel::redact::Known;
 use serde::Deserialize;
 
 use crate::adapter::{NOW, headers, provider, shipped};
@@ -66,7 +67,7 @@ fn every_documented_error_is_the_fault_that_its_row_asks_for() {
 fn check(id: &str, case: &Case) {
     let provider = shipped(id);
     let pairs: Vec<(&str, &str)> = case.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    let answer = Answer::new(case.status, headers(&pairs), Bytes::from(case.body.clone()));
+    let answer = Answer::new(case.status, headers(&pairs), Bytes::from(case.body.clone()), &Known::default());
     let fault = adapter::of(provider.adapter).classify(&provider, &answer, NOW);
     let what = format!("{id}, {}: {fault:?}", case.says);
     assert_eq!(format!("{:?}", fault.kind), case.kind, "{what}");
@@ -95,7 +96,7 @@ fn check(id: &str, case: &Case) {
 
 fn classify(text: &str, status: u16, body: &str) -> keywheel::kit::Fault {
     let provider = provider("own", text);
-    let answer = Answer::new(status, headers(&[]), Bytes::from(body.to_owned()));
+    let answer = Answer::new(status, headers(&[]), Bytes::from(body.to_owned()), &Known::default());
     adapter::of(provider.adapter).classify(&provider, &answer, NOW)
 }
 

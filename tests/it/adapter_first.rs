@@ -2,12 +2,13 @@
 
 use keywheel::adapter;
 use keywheel::kit::Fault;
+use keywheel::redact::Known;
 
 use crate::adapter::{NOW, shipped};
 
 fn first(id: &str, frame: &str) -> Option<Fault> {
     let provider = shipped(id);
-    adapter::of(provider.adapter).first_event(&provider, frame.as_bytes(), NOW)
+    adapter::of(provider.adapter).first_event(&provider, frame.as_bytes(), &Known::default(), NOW)
 }
 
 /// Provider, frame, and the kind of fault that it means.

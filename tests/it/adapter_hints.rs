@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use keywheel::adapter::{Answer, hint};
 use keywheel::kit::Time;
+use keywheel::redact::Known;
 use keywheel::wire::error::Words;
 
 use crate::adapter::{NOW, headers};
@@ -14,7 +15,7 @@ fn ms(wait: u64) -> Option<Duration> {
 }
 
 fn waits(pairs: &[(&str, &str)], body: &str) -> Option<Duration> {
-    hint::wait(&Answer::new(429, headers(pairs), Bytes::from(body.to_owned())), NOW)
+    hint::wait(&Answer::new(429, headers(pairs), Bytes::from(body.to_owned()), &Known::default()), NOW)
 }
 
 #[test]

@@ -105,13 +105,30 @@ fn a_secret_that_is_another_ones_encoding_is_masked_in_its_own_encodings_too() {
 }
 
 #[test]
-fn old_tokens_are_forgotten_only_after_a_thousand_new_ones() {
+fn a_key_in_use_outlives_a_thousand_tokens_that_are_not() {
     let known = Known::default();
-    for number in 0..40 {
-        known.learn(&Secret::new(format!("token-number-{number:04}")));
+    let key = Secret::new("the-key-of-many-years");
+    known.learn(&key);
+    for number in 0..1100 {
+        known.learn(&Secret::new(format!("token-{number:04}")));
+        known.learn(&key);
     }
-    for number in 0..40 {
-        assert_eq!(masked(&known, &format!("token-number-{number:04}")), "[redacted]");
+    assert_eq!(masked(&known, "the-key-of-many-years"), "[redacted]");
+    assert_eq!(masked(&known, "token-1099 token-0200"), "[redacted] [redacted]");
+    assert_eq!(masked(&known, "token-0001"), "token-0001", "idle the longest, and forgotten");
+}
+
+#[test]
+fn nobodys_secret_is_lost_when_many_learn_at_once() {
+    let known = Known::default();
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let known = known.clone();
+            scope.spawn(move || (0..25).for_each(|n| known.learn(&Secret::new(format!("thread-{thread}-{n:02}")))));
+        }
+    });
+    for (thread, n) in (0..4).flat_map(|thread| (0..25).map(move |n| (thread, n))) {
+        assert_eq!(masked(&known, &format!("thread-{thread}-{n:02}")), "[redacted]");
     }
 }
 
@@ -167,5 +184,22 @@ fn plain() -> keywheel::wire::Call {
         }),
         patience: None,
         payload: Payload::Empty,
+    }
+}
+
+#[test]
+fn a_secret_that_a_quote_or_the_end_of_a_body_would_cut_is_masked_whole() {
+    let secret = "sk-straddles-the-cut-0123456789";
+    let known = known(&[secret]);
+    let provider = crate::adapter::shipped("openai");
+    let dialect = keywheel::adapter::of(provider.adapter);
+    let kept = 64 * 1024;
+    for lead in (255..305).chain(kept - 80..kept + 5) {
+        let body = format!("{{\"error\":{{\"message\":\"{} {secret}\"}}}}", "x".repeat(lead));
+        let answer = keywheel::adapter::Answer::new(400, http::HeaderMap::new(), Bytes::from(body.clone()), &known);
+        let fault = dialect.classify(&provider, &answer, crate::adapter::NOW);
+        assert!(!format!("{fault:?}").contains("sk-"), "{lead}");
+        let inside = dialect.first_event(&provider, body.as_bytes(), &known, crate::adapter::NOW);
+        assert!(!format!("{:?}", inside.expect("an error")).contains("sk-"), "{lead}");
     }
 }
