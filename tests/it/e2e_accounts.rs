@@ -18,7 +18,10 @@ async fn a_429_of_the_first_account_is_answered_by_the_second() {
         let response = rig.keywheel.client().post("/v1/chat/completions", &body).await;
         assert_eq!(response.status, 200);
         assert_eq!((response.header("x-keywheel-account"), response.header("x-keywheel-attempts")), ("b", "2"));
-        assert_eq!((response.header("x-keywheel-provider"), response.header("x-keywheel-model")), ("lab", "gpt-4o-mini"));
+        assert_eq!(
+            (response.header("x-keywheel-provider"), response.header("x-keywheel-model")),
+            ("lab", "gpt-4o-mini")
+        );
         assert!(response.text().await.contains("hello"));
         assert_eq!(rig.keys_seen(), ["a", "b"]);
         let accounts = rig.accounts();
@@ -67,7 +70,8 @@ async fn an_account_that_cools_down_is_passed_over_until_its_time_is_over() {
 
 #[tokio::test]
 async fn when_all_accounts_are_spent_the_client_hears_when_to_come_back() {
-    let rig = Rig::with(crate::e2e_rig::open_lab(), &["a", "b"], |config| config.more("[parking]\nmax_wait = \"1s\"\n"));
+    let rig =
+        Rig::with(crate::e2e_rig::open_lab(), &["a", "b"], |config| config.more("[parking]\nmax_wait = \"1s\"\n"));
     for account in ["a", "b"] {
         rig.lab.on(account).always(Script::throttled(Hint::Seconds(40)));
     }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::Method;
-use keywheel::sim::lab::Setup;
 use keywheel::sim::Persona;
+use keywheel::sim::lab::Setup;
 use serde_json::Value;
 
 use crate::e2e_rig::{Rig, chat, text};

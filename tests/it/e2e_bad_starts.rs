@@ -36,7 +36,9 @@ fn a_taken_port_names_its_holder_and_another_way() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let url = format!("tcp://{}", taken.local_addr().expect("an address"));
     let home = Home::new();
-    for args in [vec!["serve", "--no-discover", "--listen", &url], vec!["serve", "-d", "--no-discover", "--listen", &url]] {
+    for args in
+        [vec!["serve", "--no-discover", "--listen", &url], vec!["serve", "-d", "--no-discover", "--listen", &url]]
+    {
         let pid = format!("pid {}", std::process::id());
         refused(&home.run(args), 1, &["is taken by", &pid, "--listen tcp://127.0.0.1:0"]);
     }
@@ -91,7 +93,12 @@ fn a_home_on_a_read_only_file_system_says_so() {
         return;
     }
     assert_eq!(out, "code 1\ncode 1\n", "{err}");
-    assert!(err.matches("Read-only file system").count() == 2 && err.matches("--home DIR").count() == 2 && !err.contains("panicked"), "{err}");
+    assert!(
+        err.matches("Read-only file system").count() == 2
+            && err.matches("--home DIR").count() == 2
+            && !err.contains("panicked"),
+        "{err}"
+    );
 }
 
 #[tokio::test]
@@ -152,7 +159,10 @@ fn a_reader_that_leaves_is_no_failure() {
         assert!(!err.contains("panicked") && !err.contains("roken pipe"), "{args:?}: {err}");
     }
     let mut through_head = Command::new("bash");
-    through_head.args(["-c", "set -o pipefail; \"$0\" config schema | head -1"]).arg(BINARY).env("KEYWHEEL_HOME", home.path());
+    through_head
+        .args(["-c", "set -o pipefail; \"$0\" config schema | head -1"])
+        .arg(BINARY)
+        .env("KEYWHEEL_HOME", home.path());
     let output = through_head.output().expect("bash");
     assert_eq!(words(&output), ("{\n".to_owned(), String::new()));
     assert!(output.status.success());
@@ -193,7 +203,8 @@ fn a_broken_configuration_is_told_with_file_line_and_the_nearest_key() {
 #[test]
 fn a_command_line_that_is_not_understood_and_a_gateway_that_is_not_there_have_their_own_codes() {
     let home = Home::new();
-    for args in [vec!["serve", "--lisen", "x"], vec!["sevre"], vec![], vec!["client"], vec!["requests", "--limit", "0"]] {
+    for args in [vec!["serve", "--lisen", "x"], vec!["sevre"], vec![], vec!["client"], vec!["requests", "--limit", "0"]]
+    {
         let output = home.run(&args);
         assert_eq!(output.status.code(), Some(2), "{args:?}");
         assert!(words(&output).1.contains("Usage") || args.len() > 1, "{args:?}");

@@ -77,17 +77,23 @@ async fn a_file_passes_as_it_is() {
     let rig = lab_rig("");
     let boundary = "x".repeat(30);
     let file: Vec<u8> = (0..300_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
-    let mut body = format!("--{boundary}\r\ncontent-disposition: form-data; name=\"purpose\"\r\n\r\nbatch\r\n--{boundary}\r\n\
-         content-disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\n").into_bytes();
+    let mut body = format!(
+        "--{boundary}\r\ncontent-disposition: form-data; name=\"purpose\"\r\n\r\nbatch\r\n--{boundary}\r\n\
+         content-disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\n"
+    )
+    .into_bytes();
     body.extend_from_slice(&file);
     body.extend_from_slice(format!("\r\n--{boundary}--\r\n").as_bytes());
     let kind = format!("multipart/form-data; boundary={boundary}");
     let client = rig.keywheel.client().header("content-type", &kind).header("x-keywheel-provider", "lab");
     let response = client.post_bytes("/v1/files", body.clone()).await;
     let status = response.status;
-        assert_eq!(status, 200, "{}", response.text().await);
+    assert_eq!(status, 200, "{}", response.text().await);
     let call = &rig.calls()[0];
-    assert_eq!((call.path_and_query.as_str(), call.headers["content-type"].to_str().unwrap()), ("/v1/files", kind.as_str()));
+    assert_eq!(
+        (call.path_and_query.as_str(), call.headers["content-type"].to_str().unwrap()),
+        ("/v1/files", kind.as_str())
+    );
     assert!(call.body == body, "{} of {} bytes", call.body.len(), body.len());
 }
 
@@ -99,7 +105,8 @@ async fn ten_thousand_chunks_arrive_byte_for_byte() {
     let socket = Client::unix(rig.keywheel.socket());
     for client in [port.clone(), port.http2(), socket] {
         rig.lab.on("a").then(Script::chunks(10_000));
-        let response = client.post_bytes("/v1/chat/completions", r#"{"model":"lab/x","stream":true,"messages":[]}"#).await;
+        let response =
+            client.post_bytes("/v1/chat/completions", r#"{"model":"lab/x","stream":true,"messages":[]}"#).await;
         assert_eq!((response.status, response.header("content-type")), (200, "text/event-stream"));
         let (body, end) = response.read().await;
         assert_eq!((body.len(), end), (expected.len(), End::Clean));
@@ -123,7 +130,8 @@ async fn keep_alives_blank_lines_and_odd_endings_of_a_provider_pass_as_they_are(
         let expected = chunks.concat();
         rig.lab.on("a").then(Script::events(chunks));
         let client = rig.keywheel.client();
-        let response = client.post_bytes("/v1/chat/completions", r#"{"model":"lab/x","stream":true,"messages":[]}"#).await;
+        let response =
+            client.post_bytes("/v1/chat/completions", r#"{"model":"lab/x","stream":true,"messages":[]}"#).await;
         let (body, end) = response.read().await;
         assert_eq!((String::from_utf8_lossy(&body).as_ref(), end), (expected.as_str(), End::Clean));
     }

@@ -37,7 +37,11 @@ impl Program {
     /// curl over the Unix socket.
     pub fn curl() -> Option<Self> {
         let program = PathBuf::from("bash");
-        present(&[&on_path("curl")]).then(|| Self { program, before: vec![scenario("curl_uds.sh")], clients: clients() })
+        present(&[&on_path("curl")]).then(|| Self {
+            program,
+            before: vec![scenario("curl_uds.sh")],
+            clients: clients(),
+        })
     }
 
     /// opencode.

@@ -14,7 +14,11 @@ fn the_node_sdk_chats_and_streams() {
     for scenario in ["chat", "stream"] {
         let saw = node.sees(&rig.keywheel, scenario, &ENV);
         assert_eq!((&saw["status"], &saw["text"]), (&json!(200), &json!("Say hello.")), "{saw}");
-        assert_eq!((&saw["finish_reason"], &saw["headers"]["x-keywheel-account"]), (&json!("stop"), &json!("a")), "{saw}");
+        assert_eq!(
+            (&saw["finish_reason"], &saw["headers"]["x-keywheel-account"]),
+            (&json!("stop"), &json!("a")),
+            "{saw}"
+        );
         assert!(saw["usage"]["total_tokens"].as_u64().is_some_and(|tokens| tokens > 0), "{saw}");
         assert!(scenario == "chat" || saw["clean_end"] == true, "{saw}");
     }

@@ -2,8 +2,8 @@
 //!
 //! Its first request is a title for the session, without tools; the one with tools is the turn itself.
 
-use keywheel::sim::lab::Seen;
 use keywheel::sim::Script;
+use keywheel::sim::lab::Seen;
 use serde_json::Value;
 
 use crate::e2e_clients::{MODEL, Program, assert_failed_over, first_throttled};

@@ -99,7 +99,10 @@ fn the_python_sdk_never_takes_a_cut_stream_for_the_whole_answer() {
     }
     // cut in the middle of a frame there is no place for an event, and the connection itself must break
     let rig = Rig::start(&["a"]);
-    let half = ["data: {\"id\":\"1\",\"object\":\"chat.completion.chunk\",\"created\":0,\"model\":\"m\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Say\"}}]}\n\n", "data: {\"id\""];
+    let half = [
+        "data: {\"id\":\"1\",\"object\":\"chat.completion.chunk\",\"created\":0,\"model\":\"m\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Say\"}}]}\n\n",
+        "data: {\"id\"",
+    ];
     rig.lab.on("a").then(Script::events(half).cut(2));
     let saw = python.sees(&rig.keywheel, "cut_stream", &model(MODEL));
     assert_eq!((&saw["clean_end"], &saw["text"]), (&json!(false), &json!("Say")), "{saw}");

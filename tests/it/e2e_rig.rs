@@ -79,8 +79,11 @@ impl Config {
         writeln!(text, "{provider}").unwrap();
         for id in &self.accounts {
             let variable = variable(id);
-            writeln!(text, "[[accounts]]\nid = \"{id}\"\nprovider = \"lab\"\nsecret = {{ env = \"{variable}\" }}\n{account}")
-                .unwrap();
+            writeln!(
+                text,
+                "[[accounts]]\nid = \"{id}\"\nprovider = \"lab\"\nsecret = {{ env = \"{variable}\" }}\n{account}"
+            )
+            .unwrap();
         }
         text + more
     }
@@ -107,7 +110,8 @@ impl Rig {
         let persona = setup.persona;
         let lab = Lab::start_with(setup).expect("a lab");
         let plan = settings(Config::new(&lab, persona, accounts));
-        let start = accounts.iter().fold(Keywheel::with(&plan.text()), |start, id| start.env(&variable(id), lab.key(id)));
+        let start =
+            accounts.iter().fold(Keywheel::with(&plan.text()), |start, id| start.env(&variable(id), lab.key(id)));
         let keywheel = prepare(start).start();
         Self { lab, keywheel, plan }
     }

@@ -101,7 +101,10 @@ fn the_lab_sees_at_once_that_the_client_has_left() {
             });
             let (median, worst) = median_and_worst(took);
             eprintln!("{what}, {leaving:?}: closed upstream {median:?} after (median of 20), {worst:?} at worst");
-            assert!(median < Duration::from_millis(100) && worst < Duration::from_secs(2), "{what} {leaving:?}: {median:?} {worst:?}");
+            assert!(
+                median < Duration::from_millis(100) && worst < Duration::from_secs(2),
+                "{what} {leaving:?}: {median:?} {worst:?}"
+            );
         }
     }
     runtime.block_on(crate::e2e_rig::until("nothing is under way", SOON, async || rig.lab.in_flight() == 0));
