@@ -99,7 +99,13 @@ impl Upstream {
                 reqwest::Body::wrap_stream(upload.bytes)
             }
         });
-        let response = lane.client().execute(outgoing).await.map_err(|error| unreachable(provider, &way, &error))?;
+        let response = lane.client().execute(outgoing).await.map_err(|error| {
+            if error.is_connect() {
+                lane.unconnected();
+            }
+            unreachable(provider, &way, &error)
+        })?;
+        lane.answered(&response);
         Ok(incoming(provider, lane, response))
     }
 
