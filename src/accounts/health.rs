@@ -186,8 +186,8 @@ impl Cooldown {
 fn end(kind: Kind, step: u32, at: Attempted) -> Time {
     let wait = match kind {
         Kind::Throttled(Some(hint), _) | Kind::Overloaded(Some(hint)) => hint.min(LONGEST_HINT),
-        Kind::OutOfCredit(Some(until)) => until.since(at.failed).min(LONGEST_SPEND),
-        Kind::OutOfCredit(None) | Kind::Blocked => BLOCKED,
+        Kind::OutOfCredit(Some(until)) | Kind::OverBudget(Some(until)) => until.since(at.failed).min(LONGEST_SPEND),
+        Kind::OutOfCredit(None) | Kind::OverBudget(None) | Kind::Blocked => BLOCKED,
         Kind::KeyRejected => KEY_REJECTED,
         Kind::ModelMissing => MODEL_MISSING,
         _ => {

@@ -237,7 +237,7 @@ impl Pool {
         }
         let health = match fault.kind {
             // a key or a model is the account's own, money and limits are the group's
-            Kind::KeyRejected | Kind::Blocked | Kind::ModelMissing => &seat.state.health,
+            Kind::KeyRejected | Kind::Blocked | Kind::OverBudget(_) | Kind::ModelMissing => &seat.state.health,
             _ => &*seat.group,
         };
         match blame {
