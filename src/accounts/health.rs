@@ -26,6 +26,8 @@ pub(super) struct Cooldown {
     pub(super) until: Time,
     /// In words.
     pub(super) reason: Cow<'static, str>,
+    /// What it failed with.
+    kind: Kind,
     /// How many windows in a row ended in a failure: the step of the ladder.
     step: u32,
     /// The attempt that probes; only its result may close the cooldown.
@@ -42,7 +44,7 @@ pub(super) enum Gate {
     /// A probe is under way; its result opens or closes the gate.
     Probing(Cow<'static, str>),
     /// Closed until then, for this reason.
-    Until(Time, Cow<'static, str>),
+    Until(Time, Cow<'static, str>, Kind),
 }
 
 /// All cooldowns of one account or group. A std mutex: it is held for a map look-up, never across I/O.
@@ -154,7 +156,7 @@ pub(super) struct Attempted {
 impl Cooldown {
     fn gate(&self, now: Time) -> Gate {
         match (now < self.until, self.probe) {
-            (true, _) => Gate::Until(self.until, self.reason.clone()),
+            (true, _) => Gate::Until(self.until, self.reason.clone(), self.kind),
             (false, Some(_)) => Gate::Probing(self.reason.clone()),
             (false, None) => Gate::Probe,
         }
@@ -176,8 +178,10 @@ impl Cooldown {
         };
         let until = end(kind, step, at);
         match same_window {
-            Some(old) => Self { until: until.max(old.until), ..old.clone() },
-            None => Self { since: at.failed, until, reason, step, probe: None },
+            // whatever keeps it away for longest is why it rests
+            Some(old) if until > old.until => Self { until, reason, kind, ..old.clone() },
+            Some(old) => old.clone(),
+            None => Self { since: at.failed, until, reason, kind, step, probe: None },
         }
     }
 }
@@ -186,8 +190,8 @@ impl Cooldown {
 fn end(kind: Kind, step: u32, at: Attempted) -> Time {
     let wait = match kind {
         Kind::Throttled(Some(hint), _) | Kind::Overloaded(Some(hint)) => hint.min(LONGEST_HINT),
-        Kind::OutOfCredit(Some(until)) => until.since(at.failed).min(LONGEST_SPEND),
-        Kind::OutOfCredit(None) | Kind::Blocked => BLOCKED,
+        Kind::OutOfCredit(Some(until)) | Kind::OverBudget(Some(until)) => until.since(at.failed).min(LONGEST_SPEND),
+        Kind::OutOfCredit(None) | Kind::OverBudget(None) | Kind::Blocked => BLOCKED,
         Kind::KeyRejected => KEY_REJECTED,
         Kind::ModelMissing => MODEL_MISSING,
         _ => {
@@ -207,7 +211,7 @@ fn worse(one: Gate, other: Gate) -> Gate {
         Gate::Until(..) => 3,
     };
     match (&one, &other) {
-        (Gate::Until(a, _), Gate::Until(b, _)) => {
+        (Gate::Until(a, ..), Gate::Until(b, ..)) => {
             if a >= b {
                 one
             } else {

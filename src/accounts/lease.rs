@@ -29,6 +29,15 @@ impl Lease {
         self.pool.succeeded(self);
     }
 
+    /// Gives the account back and takes it once more, for another try of the same call; `None` when something stands in
+    /// the way by now.
+    pub fn again(self) -> Option<Self> {
+        let (pool, seat) = (Arc::clone(&self.pool), Arc::clone(&self.seat));
+        let (model, affinity) = (self.model.clone(), self.affinity);
+        drop(self);
+        pool.again(&seat, &model, affinity)
+    }
+
     /// The attempt failed: whoever is to blame cools down.
     pub fn failed(&self, fault: &Fault) {
         self.pool.failed(self, fault);

@@ -7,7 +7,9 @@ mod credentials;
 mod health;
 mod lease;
 mod pool;
+mod verdict;
 
 pub use credentials::Credentials;
 pub use lease::Lease;
-pub use pool::{NotBefore, Pool, Row, Standing, Verdict, Wanted};
+pub use pool::{Pool, Row, Standing, Wanted};
+pub use verdict::{NotBefore, Verdict};

@@ -12,6 +12,7 @@ use super::Lease;
 use super::breaker::Breaker;
 use super::choose::{Candidate, Dice, choose};
 use super::health::{Attempted, Gate, Health};
+use super::verdict::{NotBefore, Stop};
 use crate::config::{Account, Settings, Strategy};
 use crate::kit::{Blame, Clock, Fault, Kind, Time};
 
@@ -29,8 +30,11 @@ pub struct Pool {
 struct Roster {
     seats: Vec<Arc<Seat>>,
     by_provider: HashMap<String, Vec<usize>>,
-    breakers: HashMap<String, Arc<Breaker>>,
+    breakers: HashMap<Place, Arc<Breaker>>,
 }
+
+/// A provider, and the address of an account that has its own: when one region fails, another may be well.
+type Place = (String, Option<String>);
 
 /// An account with its state, which outlives a reload.
 pub(super) struct Seat {
@@ -60,26 +64,6 @@ pub struct Wanted<'a> {
     pub affinity: Option<u64>,
     /// Accounts that this call has already tried.
     pub tried: &'a [Arc<Account>],
-}
-
-/// No account can take the call now.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct NotBefore {
-    /// When one could; `None` when time alone does not help.
-    pub at: Option<Time>,
-    /// Whether an account is only busy and may come back any moment.
-    pub busy: bool,
-    /// Why each account was passed over.
-    pub verdicts: Vec<Verdict>,
-}
-
-/// Why an account was passed over.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Verdict {
-    /// The account.
-    pub account: String,
-    /// Why, in words.
-    pub why: String,
 }
 
 /// An account's state, for people.
@@ -142,17 +126,18 @@ impl Pool {
                     known.filter(|s| s.account.quota_group.is_none()).map(|s| Arc::clone(&s.group)).unwrap_or_default()
                 }
             };
-            let provider = &account.provider;
-            let breaker = roster
-                .breakers
-                .entry(provider.clone())
-                .or_insert_with(|| old.breakers.get(provider).cloned().unwrap_or_default());
-            roster.by_provider.entry(provider.clone()).or_default().push(roster.seats.len());
+            let place: Place = (account.provider.clone(), account.base_url.clone());
+            let breaker = match roster.breakers.get(&place).or_else(|| old.breakers.get(&place)) {
+                Some(breaker) => Arc::clone(breaker),
+                None => Arc::default(),
+            };
+            roster.breakers.insert(place, Arc::clone(&breaker));
+            roster.by_provider.entry(account.provider.clone()).or_default().push(roster.seats.len());
             roster.seats.push(Arc::new(Seat {
                 account: Arc::clone(account),
                 state: known.map(|s| Arc::clone(&s.state)).unwrap_or_default(),
                 group,
-                breaker: Arc::clone(breaker),
+                breaker,
                 models: account.models.iter().map(|glob| WildMatch::new(glob)).collect(),
             }));
         }
@@ -173,7 +158,7 @@ impl Pool {
             for &at in seats.iter().filter(|at| !lost.contains(*at)) {
                 match roster.seats[at].stands(&wanted, now) {
                     Ok(candidate) => candidates.push(Candidate { seat: at, ..candidate }),
-                    Err(stop) => not.note(&roster.seats[at], stop),
+                    Err(stop) => not.note(&roster.seats[at].account.id, stop),
                 }
             }
             let bound = wanted
@@ -190,6 +175,15 @@ impl Pool {
                 Err(Taken) => lost.push(at),
             }
         }
+    }
+
+    /// Takes the account of a lease that was just given back once more, where nothing stands in its way by now.
+    pub(super) fn again(self: &Arc<Self>, seat: &Arc<Seat>, model: &str, affinity: Option<u64>) -> Option<Lease> {
+        let now = self.clock.now();
+        let provider = seat.account.provider.as_str();
+        let wanted = Wanted { provider, model, strategy: Strategy::FillFirst, affinity, tried: &[] };
+        seat.stands(&wanted, now).ok()?;
+        self.take(seat, wanted, self.tokens.fetch_add(1, Ordering::Relaxed), now).ok()
     }
 
     fn take(self: &Arc<Self>, seat: &Arc<Seat>, wanted: Wanted<'_>, token: u64, now: Time) -> Result<Lease, Taken> {
@@ -237,7 +231,7 @@ impl Pool {
         }
         let health = match fault.kind {
             // a key or a model is the account's own, money and limits are the group's
-            Kind::KeyRejected | Kind::Blocked | Kind::ModelMissing => &seat.state.health,
+            Kind::KeyRejected | Kind::Blocked | Kind::OverBudget(_) | Kind::ModelMissing => &seat.state.health,
             _ => &*seat.group,
         };
         match blame {
@@ -291,40 +285,6 @@ impl Pool {
 /// Another call was quicker.
 struct Taken;
 
-/// What keeps an account from taking a call.
-enum Stop {
-    Until(Time, String),
-    Busy(String),
-    Never(String),
-}
-
-impl NotBefore {
-    /// Adds what stands in the way along another route.
-    pub fn join(&mut self, other: Self) {
-        self.at = match (self.at, other.at) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        };
-        self.busy |= other.busy;
-        self.verdicts.extend(other.verdicts);
-    }
-
-    fn note(&mut self, seat: &Seat, stop: Stop) {
-        let why = match stop {
-            Stop::Until(at, why) => {
-                self.at = Some(self.at.map_or(at, |other| other.min(at)));
-                format!("{why}, until {at}")
-            }
-            Stop::Busy(why) => {
-                self.busy = true;
-                why
-            }
-            Stop::Never(why) => why,
-        };
-        self.verdicts.push(Verdict { account: seat.account.id.clone(), why });
-    }
-}
-
 impl Seat {
     /// Whether this account could take the call.
     fn stands(&self, wanted: &Wanted<'_>, now: Time) -> Result<Candidate, Stop> {
@@ -342,11 +302,11 @@ impl Seat {
             match health.gate(wanted.model, now) {
                 Gate::Open | Gate::Probe => {}
                 Gate::Probing(why) => return Err(Stop::Busy(format!("a probe is under way after: {why}"))),
-                Gate::Until(at, why) => return Err(Stop::Until(at, why.into_owned())),
+                Gate::Until(at, why, kind) => return Err(Stop::Until(at, why.into_owned(), kind)),
             }
         }
         if let Some(until) = self.breaker.open(now) {
-            return Err(Stop::Until(until, "the provider keeps failing".to_owned()));
+            return Err(Stop::Until(until, "the provider keeps failing".to_owned(), Kind::Overloaded(None)));
         }
         let busy = self.state.busy.load(Ordering::Acquire);
         if account.limits.concurrency.is_some_and(|most| busy >= most) {

@@ -40,6 +40,9 @@ const SPENT: [&str; 7] = [
     "billing_not_active",
 ];
 
+/// Of these, the one that leaves the other projects of an organisation alone.
+const OWN_BUDGET: &str = "project_spend_limit_exceeded";
+
 const RATE: [&str; 2] = ["rate_limit_exceeded", "slow_down"];
 
 const MISSING: [&str; 4] = ["model_not_found", "DeploymentNotFound", "unknown_model", "model_not_available"];
@@ -108,7 +111,8 @@ fn general(answer: &Answer, now: Time) -> Verdict {
         401 if says(&PLACE) => Kind::Blocked,
         401 => Kind::KeyRejected,
         400 | 403 | 413 | 422 | 500 if too_long(answer) => return refusal(answer),
-        403 | 429 if spent(answer) => Kind::OutOfCredit(hint::resets_at(words, now)),
+        400 | 403 | 429 if is(&[OWN_BUDGET]) => Kind::OverBudget(hint::resets_at(words, now)),
+        400 | 403 | 429 if spent(answer) => Kind::OutOfCredit(hint::resets_at(words, now)),
         402 => Kind::OutOfCredit(hint::resets_at(words, now)),
         429 if says(&["request too large"]) => return refusal(answer),
         429 if is(&["slow_down"]) => Kind::Throttled(hint::wait(answer, now), Scope::Account),

@@ -40,6 +40,8 @@ impl Adapter for Deepseek {
     fn verdict(&self, answer: &Answer, now: Time) -> Option<Verdict> {
         let text = answer.words.message.to_lowercase();
         match answer.status {
+            // inside a stream its code would make it a 400
+            400 if text == "insufficient balance" => Some(Kind::OutOfCredit(None).into()),
             400 if text == "content exists risk" => Some(Kind::Filtered.into()),
             400 if text == "model not exist" => Some(Kind::ModelMissing.into()),
             // the limit is on calls at once, per account: another account helps, waiting is short

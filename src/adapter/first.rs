@@ -10,7 +10,7 @@ use crate::wire::error::Words;
 use crate::wire::sse;
 
 /// Names of errors and the status that they would have had.
-const STATUS: [(&str, u16); 24] = [
+const STATUS: [(&str, u16); 41] = [
     ("authentication_error", 401),
     ("authentication", 401),
     ("invalid_api_key", 401),
@@ -35,6 +35,25 @@ const STATUS: [(&str, u16); 24] = [
     ("request_too_large", 413),
     ("unprocessable", 422),
     ("server_error", 500),
+    ("ip_not_authorized", 401),
+    ("unsupported_country_region_territory", 403),
+    ("billing_hard_limit_reached", 429),
+    // Azure's platform
+    ("Unauthorized", 401),
+    ("PermissionDenied", 401),
+    ("AccessDenied", 403),
+    ("DeploymentNotFound", 404),
+    ("ServiceUnavailable", 503),
+    // gRPC's codes in words, as xAI writes them
+    ("Client specified an invalid argument", 400),
+    ("The request does not have valid authentication credentials for the operation", 401),
+    ("The caller does not have permission to execute the specified operation", 403),
+    ("Some requested entity was not found", 404),
+    ("Some resource has been exhausted", 429),
+    ("Internal error", 500),
+    ("The service is currently unavailable", 503),
+    ("Deadline expired before operation could complete", 504),
+    ("The operation was aborted", 503),
 ];
 
 /// The error in a frame or body, as the answer it should have been.

@@ -49,6 +49,7 @@ fn meaning(name: &str, kind: Kind, status: u16) -> String {
         Kind::KeyRejected => format!("{name} rejected the account's key; replace it"),
         Kind::Blocked => format!("{name} has blocked the account or the place it is called from; ask them why"),
         Kind::OutOfCredit(_) => format!("the account at {name} has no money left; add credit or raise its limit"),
+        Kind::OverBudget(_) => format!("the account's own budget at {name} is spent; raise it"),
         Kind::Throttled(_, Scope::Concurrency) => format!("{name} allows this account no more calls at once"),
         Kind::Throttled(..) => format!("{name} limits the rate of this account"),
         Kind::ModelMissing => format!("{name} does not offer this model to the account"),

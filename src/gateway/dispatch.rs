@@ -41,8 +41,8 @@ struct Tries {
     tried: Vec<Arc<Account>>,
     /// Accounts that get one more chance after a provider's failure.
     repeated: Vec<Arc<Account>>,
-    /// Routes that no further account would help.
-    given_up: Vec<bool>,
+    /// For each route, the accounts at an address that is short of capacity.
+    shut: Vec<Vec<Arc<Account>>>,
     count: usize,
     last: Option<Fault>,
 }
@@ -85,15 +85,20 @@ impl Inner {
         let mut tries = Tries {
             tried: Vec::new(),
             repeated: Vec::new(),
-            given_up: vec![false; plan.routes.len()],
+            shut: vec![Vec::new(); plan.routes.len()],
             count: 0,
             last: None,
         };
         let patience =
             call.patience.map_or(settings.parking.max_wait, |own| settings.parking.max_wait.min(own * 9 / 10));
         let deadline = Instant::now() + patience;
+        let mut again = None;
         while tries.count < MOST_ATTEMPTS {
-            let (at, lease) = match self.lease(&call, settings, plan, &tries, affinity, deadline, journal).await {
+            let found = match again.take() {
+                Some(found) => Ok(found),
+                None => self.lease(&call, settings, plan, &tries, affinity, deadline, journal).await,
+            };
+            let (at, lease) = match found {
                 Ok(found) => found,
                 Err(not) => return Err(tries.fail(&not)),
             };
@@ -112,7 +117,7 @@ impl Inner {
                     if once || fault.kind.next() == Next::Stop {
                         return Err((fault, None));
                     }
-                    tries.learn(at, &lease, fault);
+                    again = tries.learn(at, lease, fault, settings).map(|lease| (at, lease));
                 }
             }
         }
@@ -133,9 +138,10 @@ impl Inner {
     ) -> Result<(usize, Lease), NotBefore> {
         let seek = || {
             let mut nearest = NotBefore::default();
-            for (at, route) in plan.routes.iter().enumerate().filter(|(at, _)| !tries.given_up[*at]) {
+            for (at, route) in plan.routes.iter().enumerate() {
                 let (provider, model) = (route.provider.id.as_str(), route.model.as_str());
-                let wanted = Wanted { provider, model, strategy: plan.strategy, affinity, tried: &tries.tried };
+                let tried = [tries.tried.as_slice(), tries.shut[at].as_slice()].concat();
+                let wanted = Wanted { provider, model, strategy: plan.strategy, affinity, tried: &tried };
                 match self.pool.try_lease(wanted) {
                     Ok(lease) => return Ok((at, lease)),
                     Err(not) => nearest.join(not),
@@ -160,35 +166,61 @@ impl Inner {
 }
 
 impl Tries {
-    /// Takes in a failed attempt. Accounts that cool down are kept away by the pool itself.
-    fn learn(&mut self, route: usize, lease: &Lease, fault: Fault) {
+    /// Takes in a failed attempt; gives back the lease for one more where the same account gets a second chance.
+    /// Accounts that cool down are kept away by the pool itself.
+    fn learn(&mut self, route: usize, lease: Lease, fault: Fault, settings: &Settings) -> Option<Lease> {
         self.count += 1;
         let account = Arc::clone(lease.account());
-        let cooled = matches!(fault.kind.blame(), Blame::Account | Blame::AccountModel);
-        match fault.kind.next() {
-            Next::OtherRoute => self.given_up[route] = true,
+        let (next, blame) = (fault.kind.next(), fault.kind.blame());
+        self.last = Some(fault);
+        match next {
             Next::SameAccount if !self.repeated.iter().any(|other| other.id == account.id) => {
-                self.repeated.push(account)
+                self.repeated.push(account);
+                return lease.again();
             }
-            _ if cooled => {}
+            Next::OtherRoute => {
+                // an account with an address of its own is another place, which may have what this one lacks
+                let beside =
+                    |other: &&Arc<Account>| other.provider == account.provider && other.base_url == account.base_url;
+                self.shut[route].extend(settings.accounts.iter().filter(beside).cloned());
+            }
+            _ if matches!(blame, Blame::Account | Blame::AccountModel) => {}
             _ => self.tried.push(account),
         }
-        self.last = Some(fault);
+        None
     }
 
-    /// What the client is told when nothing is left to try.
+    /// What the client is told when nothing is left to try: what the last attempt failed with, unless waiting for an
+    /// account would have helped.
     fn fail(self, not: &NotBefore) -> (Fault, Option<Time>) {
+        let waiting_helps = not.busy || not.verdicts.iter().any(|verdict| passes(verdict.kind));
+        let own = |fault: &Fault| matches!(fault.kind.blame(), Blame::Account | Blame::AccountModel);
         let fault = match self.last {
-            Some(fault) if !matches!(fault.kind, Kind::Throttled(..)) => fault,
+            Some(fault) if !(own(&fault) && waiting_helps) => fault,
             _ => exhausted(not),
         };
         (fault, not.at)
     }
 }
 
+/// Whether a failure passes by itself within a client's reach.
+const fn passes(kind: Option<Kind>) -> bool {
+    matches!(kind, Some(Kind::Throttled(..)))
+}
+
+/// No account is left. Where only people could mend that, the client hears what it heard when it was found out, and no
+/// 429 that it would answer by asking again.
 fn exhausted(not: &NotBefore) -> Fault {
     let why: Vec<String> = not.verdicts.iter().take(5).map(|v| format!("{}: {}", v.account, v.why)).collect();
     let when = not.at.map_or(String::new(), |at| format!(" before {at}"));
     let what = "wait, add an account, or route to another provider";
-    Fault::new(Kind::Exhausted(not.at), format!("no account can take this call{when} ({}); {what}", why.join("; ")))
+    let kinds = || not.verdicts.iter().filter_map(|verdict| verdict.kind);
+    let kind = match kinds().last() {
+        _ if not.busy || kinds().any(|kind| passes(Some(kind))) => Kind::Exhausted(not.at),
+        // none of them is for this model, and that does not change with time
+        None if not.at.is_none() && !not.verdicts.is_empty() => Kind::ModelMissing,
+        None => Kind::Exhausted(not.at),
+        Some(last) => kinds().find(|kind| matches!(kind, Kind::Overloaded(_))).unwrap_or(last),
+    };
+    Fault::new(kind, format!("no account can take this call{when} ({}); {what}", why.join("; ")))
 }

@@ -54,6 +54,8 @@ pub enum Kind {
     Blocked,
     /// The account's money is spent, until the stated time where one is known.
     OutOfCredit(Option<Time>),
+    /// The account's own budget is spent, until the stated time where one is known; its quota group goes on.
+    OverBudget(Option<Time>),
     /// The account is over a rate limit; the wait is the provider's hint.
     Throttled(Option<Duration>, Scope),
     /// This account cannot call this model.
@@ -123,7 +125,7 @@ impl Kind {
         match self {
             Self::Invalid(_) | Self::Filtered | Self::Unauthorized | Self::Forbidden => Blame::Client,
             Self::NotFound | Self::ClientLimit(_) | Self::Left => Blame::Client,
-            Self::KeyRejected | Self::Blocked | Self::OutOfCredit(_) => Blame::Account,
+            Self::KeyRejected | Self::Blocked | Self::OutOfCredit(_) | Self::OverBudget(_) => Blame::Account,
             Self::Throttled(_, Scope::Account) => Blame::Account,
             Self::Throttled(..) | Self::ModelMissing => Blame::AccountModel,
             Self::Overloaded(_) | Self::Upstream(_) | Self::Stalled | Self::Broken => Blame::Provider,
@@ -137,8 +139,8 @@ impl Kind {
         match self {
             Self::Invalid(_) | Self::Filtered | Self::Unauthorized | Self::Forbidden | Self::NotFound => Next::Stop,
             Self::ClientLimit(_) | Self::Left | Self::Internal | Self::Stalled | Self::Broken => Next::Stop,
-            Self::KeyRejected | Self::Blocked | Self::OutOfCredit(_) | Self::Throttled(..) => Next::OtherAccount,
-            Self::ModelMissing | Self::Unreachable => Next::OtherAccount,
+            Self::KeyRejected | Self::Blocked | Self::OutOfCredit(_) | Self::OverBudget(_) => Next::OtherAccount,
+            Self::Throttled(..) | Self::ModelMissing | Self::Unreachable => Next::OtherAccount,
             Self::Upstream(_) => Next::SameAccount,
             Self::Overloaded(_) | Self::Exhausted(_) => Next::OtherRoute,
         }
@@ -154,7 +156,7 @@ impl Kind {
             Self::Forbidden | Self::KeyRejected | Self::Blocked => 403,
             Self::NotFound | Self::ModelMissing => 404,
             Self::ClientLimit(_) | Self::Throttled(..) | Self::Exhausted(_) => 429,
-            Self::OutOfCredit(_) => 402,
+            Self::OutOfCredit(_) | Self::OverBudget(_) => 402,
             Self::Overloaded(_) => 503,
             Self::Upstream(_) | Self::Unreachable | Self::Broken => 502,
             Self::Stalled => 504,
@@ -174,7 +176,7 @@ impl Kind {
             Self::ClientLimit(_) => "client_rate_limit",
             Self::KeyRejected => "account_key_rejected",
             Self::Blocked => "account_blocked",
-            Self::OutOfCredit(_) => "insufficient_quota",
+            Self::OutOfCredit(_) | Self::OverBudget(_) => "insufficient_quota",
             Self::Throttled(..) => "rate_limit_exceeded",
             Self::ModelMissing => "model_not_found",
             Self::Overloaded(_) => "server_is_overloaded",

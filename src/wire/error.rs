@@ -7,10 +7,15 @@ use super::Endpoint;
 use crate::kit::Fault;
 
 /// The error body of the OpenAI dialect for a fault. An upstream's own body is used where it blamed the client or
-/// failed itself and sent JSON.
+/// failed itself and has the dialect's shape; SDKs stumble over a flat string or a `detail`.
 pub fn body(fault: &Fault) -> Bytes {
-    let is_json = |body: &Bytes| serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok();
-    let said = fault.said.as_ref().filter(|said| said.status == fault.status() && is_json(&said.body));
+    #[derive(serde::Deserialize)]
+    struct Shape {
+        #[serde(rename = "error")]
+        _error: serde_json::Map<String, Value>,
+    }
+    let shaped = |body: &Bytes| serde_json::from_slice::<Shape>(body).is_ok();
+    let said = fault.said.as_ref().filter(|said| said.status == fault.status() && shaped(&said.body));
     if let Some(said) = said {
         return said.body.clone();
     }

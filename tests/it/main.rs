@@ -51,6 +51,8 @@ mod lab_models;
 mod lab_personas;
 mod lab_scripts;
 mod lab_support;
+mod matrix;
+mod matrix_errors;
 mod redact;
 mod serve_bad_input;
 mod serve_keys;
