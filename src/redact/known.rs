@@ -22,11 +22,11 @@ const MOST: usize = 1024;
 
 /// Every secret that this process has seen. Clones share the knowledge; readers never wait, and neither does one who
 /// learns what is known already, which is what happens before every call.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Known(Arc<Shared>);
 
-#[derive(Default)]
 struct Shared {
+    most: usize,
     knowledge: ArcSwapOption<Knowledge>,
     /// Held to learn something new, so that two who learn at once do not undo each other's work.
     learning: Mutex<()>,
@@ -47,7 +47,18 @@ struct Entry {
     used: AtomicU64,
 }
 
+impl Default for Known {
+    fn default() -> Self {
+        Self::of_at_most(MOST)
+    }
+}
+
 impl Known {
+    /// A matcher that knows nothing yet, and never more than this many secrets.
+    pub fn of_at_most(most: usize) -> Self {
+        Self(Arc::new(Shared { most, knowledge: ArcSwapOption::empty(), learning: Mutex::new(()) }))
+    }
+
     /// Learns a secret that is about to be used. One with under 8 characters changes nothing.
     pub fn learn(&self, secret: &Secret) {
         let text = secret.expose();
@@ -61,7 +72,7 @@ impl Known {
         let old = self.0.knowledge.load();
         let age = old.as_ref().map_or(0, |old| old.age + 1);
         let mut entries = old.as_ref().map_or_else(Vec::new, |old| old.entries.clone());
-        if entries.len() == MOST {
+        if entries.len() >= self.0.most {
             let idle = entries.iter().enumerate().min_by_key(|(_, entry)| entry.used.load(Ordering::Relaxed));
             if let Some((at, _)) = idle {
                 entries.swap_remove(at);
