@@ -262,12 +262,15 @@ async fn a_rest_longer_than_the_wait_is_told_at_once_with_its_end() {
 #[tokio::test]
 async fn those_who_wait_are_released_in_order_and_not_as_a_herd() {
     let rig = Arc::new(Rig::limited(&["a"], "", "limits = { concurrency = 1 }"));
-    rig.lab.on("a").then(Script::throttled(Hint::Seconds(1)));
+    rig.lab.on("a").then(Script::throttled(Hint::Seconds(2)));
     let mut calls = tokio::task::JoinSet::new();
     for n in 0..20 {
         let rig = Arc::clone(&rig);
         calls.spawn(async move { (n, read(rig.call(&CHAT.replace("hello there", &n.to_string())).await).await.0) });
-        tokio::time::sleep(Duration::from_millis(10)).await;
+        // each is in line before the next one comes
+        while rig.gateway.parked() <= n {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
     }
     let statuses: Vec<_> = calls.join_all().await.into_iter().map(|(_, status)| status).collect();
     assert!(statuses.iter().all(|&status| status == 200), "{statuses:?}");
