@@ -1,6 +1,14 @@
 //! What the outside world offers: providers as data, shipped inside the binary; a user's files of the same id win.
 
 pub mod checked;
+pub mod price;
+pub mod price_card;
+pub mod price_file;
+pub mod price_model;
+mod price_over;
+pub mod price_schedule;
+pub mod price_shipped;
+pub mod prices;
 pub mod provider;
 pub mod shipped;
 pub mod stanza;

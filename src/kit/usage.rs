@@ -105,8 +105,12 @@ impl Usage {
     pub const fn kept_for(mut self, hours: u64) -> Self {
         match hours {
             0 => {}
-            1..12 => (self.cache_write_1h, self.cache_write) = (self.cache_write_1h + self.cache_write, 0),
-            12.. => (self.cache_write_12h, self.cache_write) = (self.cache_write_12h + self.cache_write, 0),
+            1..12 => {
+                (self.cache_write_1h, self.cache_write) = (self.cache_write_1h.saturating_add(self.cache_write), 0)
+            }
+            12.. => {
+                (self.cache_write_12h, self.cache_write) = (self.cache_write_12h.saturating_add(self.cache_write), 0)
+            }
         }
         self
     }
@@ -158,7 +162,17 @@ pub struct ReportedCost {
     pub field: String,
     /// What one unit of it is worth in USD.
     pub unit: Money,
-    /// A JSON pointer in the usage object to USD that come on top, where the call ran on the caller's own provider key.
+    /// What comes on top of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub upstream: Option<String>,
+    pub upstream: Option<UpstreamCost>,
+}
+
+/// USD besides a provider's own price: what the provider behind it charges the caller directly.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UpstreamCost {
+    /// A JSON pointer to it in the usage object.
+    pub at: String,
+    /// A JSON pointer to the member that must be `true` for it to count.
+    pub when: String,
 }

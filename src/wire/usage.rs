@@ -146,11 +146,9 @@ impl Meter {
                 .map(|pico| Money::from_pico(crate::kit::decimal::divided(pico, ONE)))
         };
         let own = worth(usage.number(&told.field)?)?;
-        let upstream = told
-            .upstream
-            .as_deref()
-            .and_then(|pointer| at(usage.raw(), pointer))
-            .and_then(|raw| Money::parse_near(raw).ok().map(|(usd, _)| usd));
+        let upstream = told.upstream.as_ref().filter(|cost| at(usage.raw(), &cost.when) == Some("true"));
+        let upstream = upstream.and_then(|cost| Money::parse_near(at(usage.raw(), &cost.at)?).ok());
+        let upstream = upstream.map(|(usd, _)| usd);
         own.checked_add(upstream.unwrap_or_default())
     }
 }
@@ -173,8 +171,11 @@ fn family(usage: &Fields<'_>, named: Shape) -> Shape {
         Shape::ThoughtsApart
     } else if !prompt && !usage.has("input_tokens_details") && cache.iter().any(|name| usage.has(name)) {
         Shape::CacheApart
-    } else if prompt && matches!(named, Shape::CacheApart | Shape::ThoughtsApart) {
+    } else if prompt && named == Shape::CacheApart {
         Shape::Openai
+    } else if prompt && named == Shape::ThoughtsApart {
+        // the same service behind a compatible endpoint still leaves thoughts out of the completion
+        Shape::ReasoningApart
     } else {
         named
     }

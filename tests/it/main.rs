@@ -66,3 +66,4 @@ mod support;
 mod vault;
 mod vault_keychain;
 mod vault_sealed;
+mod prices_expected;

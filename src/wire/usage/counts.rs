@@ -73,11 +73,14 @@ impl Tokens {
         })
     }
 
-    /// The completion leaves reasoning out only where the total says so: the same provider includes it elsewhere.
+    /// The completion leaves reasoning out only where the total says so: the same provider includes it elsewhere. What
+    /// the total alone knows of is reasoning that was not broken out.
     fn fold_reasoning(mut self, usage: &Fields<'_>) -> Self {
-        let apart = self.prompt.checked_add(self.completion).and_then(|sum| sum.checked_add(self.reasoning));
-        if self.reasoning > 0 && usage.count("total_tokens").is_some_and(|total| apart == Some(total)) {
-            self.completion += self.reasoning;
+        let told = self.prompt.saturating_add(self.completion);
+        let beyond = usage.count("total_tokens").unwrap_or_default().saturating_sub(told);
+        if beyond > 0 && (self.reasoning == beyond || self.reasoning == 0) {
+            self.reasoning = beyond;
+            self.completion = self.completion.saturating_add(beyond);
         }
         self
     }
