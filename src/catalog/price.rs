@@ -131,3 +131,9 @@ pub fn drifts(reported: Money, ours: Money) -> bool {
     let apart = reported.saturating_sub(ours).pico().unsigned_abs();
     apart.saturating_mul(100) > reported.pico().unsigned_abs().max(ours.pico().unsigned_abs())
 }
+
+/// Whether every token rate that the first row lists is the same in the second.
+pub(super) fn agrees(listed: &[(Rate, Basis); Bucket::COUNT], other: &[(Rate, Basis); Bucket::COUNT]) -> bool {
+    let mut tokens = Bucket::INPUT.into_iter().chain(Bucket::OUTPUT).map(|bucket| bucket as usize);
+    tokens.all(|at| listed[at].1 == Basis::Guessed || listed[at].0 == other[at].0)
+}

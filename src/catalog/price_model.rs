@@ -135,11 +135,18 @@ impl Model {
         Some(Rates { units, per_request: self.per_request, row: basis, version })
     }
 
+    /// Whether a later row for the same calls holds on that day.
+    pub(super) fn replaced(&self, card: &Card, at: Time) -> bool {
+        let later = |other: &&Card| other.key() == card.key() && other.row.effective_from > card.row.effective_from;
+        self.cards.iter().filter(later).any(|other| other.on_day(at))
+    }
+
     /// The rows that could be billed for at most so much input on that day, at any hour, each with every uplift that
     /// `billing` leaves open. What `billing` names holds; a named tier may still be served as the default one.
     pub(super) fn possible(&self, billing: &Billing<'_>, input: u64) -> Vec<Rates> {
         let tier = |card: &Card| billing.service_tier.is_none_or(|tier| card.tier == tier || card.tier == DEFAULT_TIER);
         let cards = self.cards.iter().filter(|card| tier(card) && card.on_day(billing.at) && card.reaches(input));
+        let cards = cards.filter(|card| !self.replaced(card, billing.at));
         let regions = open(&self.regions, billing.region);
         let speeds = open(&self.speeds, billing.speed);
         let mut possible = Vec::new();

@@ -90,10 +90,12 @@ impl fmt::Display for Money {
         let places = f.precision().and_then(|places| u32::try_from(places).ok()).unwrap_or(6).min(PLACES);
         let shown = decimal::divided(self.0, 10i128.pow(PLACES - places));
         let amount = decimal::fixed(shown, places);
-        match amount.strip_prefix('-') {
-            Some(amount) => f.pad_integral(false, "$", amount),
-            None => f.pad_integral(true, "$", &amount),
-        }
+        let text = match amount.strip_prefix('-') {
+            Some(amount) => format!("-${amount}"),
+            None => format!("${amount}"),
+        };
+        // not `pad`, which takes a precision for a length; amounts stand at the right of a column
+        write!(f, "{text:>0$}", f.width().unwrap_or_default())
     }
 }
 

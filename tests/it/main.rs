@@ -66,4 +66,7 @@ mod support;
 mod vault;
 mod vault_keychain;
 mod vault_sealed;
+mod money;
+mod money_regressions;
+mod money_usage;
 mod prices_expected;
