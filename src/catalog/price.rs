@@ -112,13 +112,11 @@ impl Rates {
         buckets.iter().map(|&bucket| self.units[bucket as usize].0).max().unwrap_or_default()
     }
 
-    /// Both rates together, for services that charge for the way there as well as for the model that answered.
+    /// Both rates together, for services that charge for the way there as well as for the model that answered. A fee on
+    /// input is one on all of it, however it was cached, so its missing rates are no guesses.
     pub(super) fn plus(mut self, fee: &Self) -> Option<Self> {
         for (own, more) in self.units.iter_mut().zip(&fee.units) {
             own.0 = Rate::from_pico(own.0.0 + more.0.0)?;
-            if more.1 == Basis::Guessed && more.0.0 > 0 {
-                own.1 = Basis::Guessed;
-            }
         }
         self.per_request = Rate::from_pico(self.per_request.0 + fee.per_request.0)?;
         self.version = format!("{}+{}", self.version, fee.version).into();

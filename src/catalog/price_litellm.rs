@@ -16,6 +16,7 @@ use super::price_import::{Fineness, Found, ImportError, Imported, Importer, rate
 use super::price_litellm_hours::off_peak;
 use super::price_litellm_name::Part;
 use super::prices::Prices;
+use crate::kit::decimal;
 
 pub(super) type Members<'a> = BTreeMap<String, &'a RawValue>;
 
@@ -28,7 +29,8 @@ pub fn import(text: &str, prices: &Prices, today: Date) -> Result<Imported, Impo
         serde_json::from_str(text).map_err(|error| ImportError(error.to_string()))?;
     let mut importer = Importer::new(prices, "LiteLLM's price map", today);
     let mut foreign = 0;
-    for (key, entry) in map {
+    // the first entry explains the members and prices nothing
+    for (key, entry) in map.into_iter().filter(|(key, _)| key != "sample_spec") {
         let Ok(entry) = serde_json::from_str::<Members<'_>>(entry.get()) else { continue };
         let Some(named) = text_of(&entry, "litellm_provider") else { continue };
         match importer.provider(&named) {
@@ -112,9 +114,10 @@ impl Rows {
         let tiers: Vec<Members<'_>> =
             entry.get("tiered_pricing").and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default();
         for tier in tiers {
-            let range: Vec<Option<serde_json::Number>> =
+            let range: Vec<&RawValue> =
                 tier.get("range").and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default();
-            let Some(over) = range.first().and_then(|low| low.as_ref()?.as_u64()) else { continue };
+            let low = range.first().and_then(|low| decimal::exact(low.get(), 0).ok());
+            let Some(over) = low.and_then(|low| u64::try_from(low).ok()) else { continue };
             for (name, value) in &tier {
                 if let Some((part, (text, _))) = Part::read(name).zip(rate(value.get(), 12).ok()) {
                     self.put(&Part { over, ..part }, text);

@@ -97,10 +97,7 @@ pub fn divided(value: i128, divisor: i128) -> i128 {
 /// `value` / 10^`places` as a decimal string without trailing zeros: the inverse of [`exact`].
 pub fn text(value: i128, places: u32) -> String {
     let padded = fixed(value, places);
-    match padded.contains('.') {
-        true => padded.trim_end_matches('0').trim_end_matches('.').to_owned(),
-        false => padded,
-    }
+    if padded.contains('.') { padded.trim_end_matches('0').trim_end_matches('.').to_owned() } else { padded }
 }
 
 /// `value` / 10^`places` with all its places: `0.500000`.

@@ -132,7 +132,7 @@ impl Usage {
 pub enum Shape {
     /// Cached tokens are part of the prompt's, reasoning part of the completion's.
     #[default]
-    Openai,
+    Inclusive,
     /// The same, but the completion leaves reasoning out where the total says so.
     ReasoningApart,
     /// The prompt is given as cache hits and cache misses.

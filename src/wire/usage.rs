@@ -9,6 +9,8 @@ mod counts;
 mod fields;
 mod pieces;
 
+use serde_json::value::RawValue;
+
 use crate::kit::usage::{Metering, Shape};
 use crate::kit::{Money, Usage};
 use counts::Tokens;
@@ -65,8 +67,7 @@ pub fn mentions(frame: &[u8]) -> bool {
     const KEY: &[u8] = b"\"usage";
     memchr::memmem::find_iter(frame, KEY).any(|found| {
         let after = &frame[found + KEY.len()..];
-        let value =
-            after.strip_prefix(b"\"").map(|rest| rest.trim_ascii_start()).and_then(|rest| rest.strip_prefix(b":"));
+        let value = after.strip_prefix(b"\"").map(<[u8]>::trim_ascii_start).and_then(|rest| rest.strip_prefix(b":"));
         !value.is_some_and(|value| value.trim_ascii_start().starts_with(b"null"))
     })
 }
@@ -96,10 +97,21 @@ impl Meter {
         report
     }
 
-    /// Reads one JSON document: a body, or the data of a frame. What is no JSON object says nothing.
+    /// Reads a body, or the data of a frame: an object, or a stream's objects in one array. Anything else says nothing.
     fn json(&mut self, text: &[u8]) {
         let Some(text) = std::str::from_utf8(text).ok() else { return };
-        let Some(top) = Fields::parse(text.trim_ascii()) else { return };
+        // blank lines keep a slow answer's connection alive before its body begins
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text).trim_ascii();
+        if text.starts_with('[') {
+            let chunks: Vec<&RawValue> = serde_json::from_str(text).unwrap_or_default();
+            chunks.iter().for_each(|chunk| self.document(chunk.get()));
+        } else {
+            self.document(text);
+        }
+    }
+
+    fn document(&mut self, text: &str) {
+        let Some(top) = Fields::parse(text) else { return };
         let inner = top.object("response").or_else(|| top.object("message"));
         for holder in [Some(&top), inner.as_ref()].into_iter().flatten() {
             keep(&mut self.report.model, holder.text("model").or_else(|| holder.text("modelVersion")));
@@ -172,7 +184,7 @@ fn family(usage: &Fields<'_>, named: Shape) -> Shape {
     } else if !prompt && !usage.has("input_tokens_details") && cache.iter().any(|name| usage.has(name)) {
         Shape::CacheApart
     } else if prompt && named == Shape::CacheApart {
-        Shape::Openai
+        Shape::Inclusive
     } else if prompt && named == Shape::ThoughtsApart {
         // the same service behind a compatible endpoint still leaves thoughts out of the completion
         Shape::ReasoningApart

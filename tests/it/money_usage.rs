@@ -24,7 +24,7 @@ fn stream(metering: &Metering, frames: &[&str]) -> Report {
 #[test]
 fn chat_counts_parts_once() {
     let usage = body(
-        Shape::Openai,
+        Shape::Inclusive,
         r#"{"prompt_tokens":2006,"completion_tokens":300,"total_tokens":2306,
             "prompt_tokens_details":{"cached_tokens":1920,"audio_tokens":6},
             "completion_tokens_details":{"reasoning_tokens":100,"audio_tokens":50,"rejected_prediction_tokens":9}}"#,
@@ -43,9 +43,9 @@ fn chat_counts_parts_once() {
 
 #[test]
 fn completions_and_embeddings_have_no_details() {
-    let usage = body(Shape::Openai, r#"{"prompt_tokens":8,"total_tokens":8}"#);
+    let usage = body(Shape::Inclusive, r#"{"prompt_tokens":8,"total_tokens":8}"#);
     assert_eq!(usage, Usage { input: 8, ..Usage::default() });
-    let usage = body(Shape::Openai, r#"{"prompt_tokens":5,"completion_tokens":7,"total_tokens":12}"#);
+    let usage = body(Shape::Inclusive, r#"{"prompt_tokens":5,"completion_tokens":7,"total_tokens":12}"#);
     assert_eq!(usage, Usage { input: 5, output: 7, ..Usage::default() });
 }
 
@@ -54,7 +54,7 @@ fn responses_are_read_under_their_names_and_inside_their_last_event() {
     let usage = r#"{"input_tokens":75,"input_tokens_details":{"cached_tokens":64,"cache_write_tokens":8},
         "output_tokens":1186,"output_tokens_details":{"reasoning_tokens":1024},"total_tokens":1261}"#;
     let expected = Usage { input: 3, cache_read: 64, cache_write: 8, output: 162, reasoning: 1024, ..Usage::default() };
-    assert_eq!(body(Shape::Openai, usage), expected);
+    assert_eq!(body(Shape::Inclusive, usage), expected);
     let created = r#"{"type":"response.created","response":{"model":"m","usage":null}}"#;
     let usage = usage.replace('\n', "");
     let done = format!(
@@ -69,7 +69,7 @@ fn responses_are_read_under_their_names_and_inside_their_last_event() {
 #[test]
 fn image_answers_count_images_apart() {
     let usage = body(
-        Shape::Openai,
+        Shape::Inclusive,
         r#"{"input_tokens":400,"input_tokens_details":{"text_tokens":77,"image_tokens":323},"output_tokens":272,
             "output_tokens_details":{"image_tokens":272},"total_tokens":672}"#,
     );
@@ -85,7 +85,7 @@ fn reasoning_is_added_only_where_the_total_says_that_it_was_left_out() {
     let expected = Usage { input: 32, output: 9, reasoning: 94, ..Usage::default() };
     assert_eq!(body(Shape::ReasoningApart, apart), expected);
     assert_eq!(body(Shape::ReasoningApart, within), expected, "folding twice would bill 94 tokens twice");
-    assert_eq!(body(Shape::Openai, within), expected);
+    assert_eq!(body(Shape::Inclusive, within), expected);
     let odd = r#"{"prompt_tokens":32,"completion_tokens":9,"total_tokens":100,
         "completion_tokens_details":{"reasoning_tokens":94}}"#;
     assert_eq!(body(Shape::ReasoningApart, odd).total_output(), 9, "a total that fits neither way changes nothing");
@@ -209,7 +209,7 @@ fn data_names_further_places_of_usage() {
 #[test]
 fn the_family_shows_in_the_members_when_one_provider_speaks_several_dialects() {
     let apart = r#"{"input_tokens":3,"cache_read_input_tokens":7,"output_tokens":5}"#;
-    for named in [Shape::Openai, Shape::HitMiss, Shape::ReasoningApart] {
+    for named in [Shape::Inclusive, Shape::HitMiss, Shape::ReasoningApart] {
         assert_eq!(body(named, apart), Usage { input: 3, cache_read: 7, output: 5, ..Usage::default() });
     }
     let chat =
@@ -269,17 +269,31 @@ fn broken_usage_says_nothing_and_harms_nothing() {
     let odd = r#"{"prompt_tokens":12.0,"completion_tokens":"3","total_tokens":-1,"prompt_tokens_details":7,
         "completion_tokens_details":{"reasoning_tokens":99}}"#;
     assert_eq!(
-        body(Shape::Openai, odd),
+        body(Shape::Inclusive, odd),
         Usage { input: 12, reasoning: 3, ..Usage::default() },
         "parts stay in their whole"
     );
     let twice = r#"{"prompt_tokens":1,"prompt_tokens":2,"completion_tokens":0}"#;
-    assert_eq!(body(Shape::Openai, twice).input, 2, "the last of equal keys, as most parsers have it");
+    assert_eq!(body(Shape::Inclusive, twice).input, 2, "the last of equal keys, as most parsers have it");
     let huge = r#"{"prompt_tokens":18446744073709551615,"completion_tokens":18446744073709551615,"total_tokens":5,
         "completion_tokens_details":{"reasoning_tokens":18446744073709551615}}"#;
-    for named in [Shape::Openai, Shape::ReasoningApart, Shape::HitMiss, Shape::CacheApart, Shape::ThoughtsApart] {
+    for named in [Shape::Inclusive, Shape::ReasoningApart, Shape::HitMiss, Shape::CacheApart, Shape::ThoughtsApart] {
         assert_eq!(body(named, huge).total_input(), u64::MAX);
     }
+}
+
+#[test]
+fn blank_lines_before_a_body_and_streams_in_one_array_are_read() {
+    let body = "\u{feff}\n\n\n{\"usage\":{\"prompt_tokens\":4,\"completion_tokens\":2}}\n";
+    assert_eq!(
+        read(body.as_bytes(), &Metering::default()).usage,
+        Some(Usage { input: 4, output: 2, ..Usage::default() })
+    );
+    let array = r#"[{"usageMetadata":{"promptTokenCount":4,"totalTokenCount":5}},
+        {"modelVersion":"m","usageMetadata":{"promptTokenCount":4,"candidatesTokenCount":3,"totalTokenCount":7}}]"#;
+    let report = read(array.as_bytes(), &shape(Shape::ThoughtsApart));
+    assert_eq!(report.usage, Some(Usage { input: 4, output: 3, ..Usage::default() }));
+    assert_eq!(report.model.as_deref(), Some("m"));
 }
 
 #[test]

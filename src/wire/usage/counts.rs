@@ -31,7 +31,7 @@ impl Tokens {
             Shape::ThoughtsApart => Self::thoughts_apart(usage),
             Shape::ReasoningApart => Self::inclusive(usage).map(|tokens| tokens.fold_reasoning(usage)),
             Shape::HitMiss => Self::inclusive(usage).map(|tokens| tokens.hit_miss(usage)),
-            Shape::Openai | Shape::CacheApart => Self::inclusive(usage),
+            Shape::Inclusive | Shape::CacheApart => Self::inclusive(usage),
         }
     }
 
