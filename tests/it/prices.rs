@@ -219,6 +219,28 @@ rates = [{ input = "2", output = "1" }, { schedule = "night", input = "1", outpu
 }
 
 #[test]
+fn a_window_past_midnight_belongs_to_the_day_on_which_it_opened() {
+    let prices = table(
+        r#"
+provider = "p"
+schedules.monday = { windows = [{ days = ["mon"], utc = ["22:00-06:00"] }] }
+[[models]]
+id = "m"
+rates = [{ input = "2", output = "1" }, { schedule = "monday", input = "1", output = "1" }]
+"#,
+    );
+    for (at, expected) in [
+        ("2026-11-23T03:00:00Z", "2"),
+        ("2026-11-23T22:00:00Z", "1"),
+        ("2026-11-24T03:00:00Z", "1"),
+        ("2026-11-24T06:00:00Z", "2"),
+        ("2026-11-24T22:00:00Z", "2"),
+    ] {
+        assert_eq!(cost(&prices, "p", "m", at).as_deref(), Some(expected), "{at}");
+    }
+}
+
+#[test]
 fn the_version_changes_with_the_row_and_only_with_it() {
     let version = |text: &str, region| {
         let prices = table(text);

@@ -37,6 +37,9 @@ rates = [
 [[models]]
 id = "open"
 rates = [{ input = "1", output = "1" }]
+[[models]]
+id = "cheaper"
+rates = [{ input = "9", output = "9" }, { effective_from = "2026-01-01", input = "1", output = "1" }]
 "#,
     );
     let at = time("2026-11-25T00:00:00Z");
@@ -59,6 +62,10 @@ rates = [{ input = "1", output = "1" }]
     // without max_tokens the model's longest answer: 400 × 2 + 2 × 100 × 20 = 4800; more than that is not believed
     assert_eq!(worst(settled, Bound { max_tokens: None, ..bound }), Ok("0.5148".to_owned()));
     assert_eq!(worst(settled, Bound { max_tokens: Some(9999), ..bound }), Ok("0.5148".to_owned()));
+
+    // a price that was replaced is no longer possible: 400 × 1 + 2 × 50 × 1
+    let cheaper = prices.worst_case(&Query { asked: "cheaper", ..lab_query(settled) }, &bound);
+    assert_eq!(cheaper.map(|cost| cost.exact()), Ok("0.0005".to_owned()));
 
     let open = |bound: Bound| prices.worst_case(&Query { asked: "open", ..lab_query(settled) }, &bound);
     assert_eq!(open(Bound { max_tokens: None, ..bound }), Err(Unbounded::Output));
