@@ -265,8 +265,8 @@ async fn those_who_wait_are_released_in_order_and_not_as_a_herd() {
     rig.lab.on("a").then(Script::throttled(Hint::Seconds(2)));
     let mut calls = tokio::task::JoinSet::new();
     for n in 0..20 {
-        let rig = Arc::clone(&rig);
-        calls.spawn(async move { (n, read(rig.call(&CHAT.replace("hello there", &n.to_string())).await).await.0) });
+        let own = Arc::clone(&rig);
+        calls.spawn(async move { (n, read(own.call(&CHAT.replace("hello there", &n.to_string())).await).await.0) });
         // each is in line before the next one comes
         while rig.gateway.parked() <= n {
             tokio::time::sleep(Duration::from_millis(1)).await;
