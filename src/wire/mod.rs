@@ -5,6 +5,7 @@ pub mod endpoint;
 pub mod error;
 pub mod json;
 pub mod sse;
+pub mod usage;
 
 pub use call::{Call, Caller, Payload};
 pub use endpoint::Endpoint;

@@ -22,7 +22,8 @@ const EXPOSE: [(&str, &str); 8] = [
 ];
 
 /// The only files outside the adapters, `sim` and the data in which a vendor may be named, which ones, and what for.
-const NAMES: [(&str, &[&str], &str); 6] = [
+const NAMES: [(&str, &[&str], &str); 7] = [
+    ("src/catalog/price_shipped.rs", &[], "embeds the price files of all"),
     ("src/catalog/provider.rs", &["openai", "azure", "xai", "deepseek"], "the names by which data picks an adapter"),
     ("src/catalog/shipped.rs", &[], "embeds the files of all"),
     ("src/catalog/stanza.rs", &["openai"], "a hint names the usual dialect"),
