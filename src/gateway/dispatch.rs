@@ -219,7 +219,7 @@ fn exhausted(not: &NotBefore) -> Fault {
     let when = not.at.map_or(String::new(), |at| format!(" before {at}"));
     let what = "wait, add an account, or route to another provider";
     let kinds = || not.verdicts.iter().filter_map(|verdict| verdict.kind);
-    let kind = match kinds().last() {
+    let kind = match kinds().next_back() {
         _ if not.busy || kinds().any(|kind| passes(Some(kind))) => Kind::Exhausted(not.at),
         // none of them is for this model, and that does not change with time
         None if not.at.is_none() && !not.verdicts.is_empty() => Kind::ModelMissing,
