@@ -104,17 +104,21 @@ impl Inner {
             };
             let route = &plan.routes[at];
             journal.attempt(&route.provider.id, &lease.account().id, &route.model);
-            let once = matches!(call.payload, Payload::Upload(_));
+            let upload = matches!(call.payload, Payload::Upload(_));
             let attempt = Attempt { inner: self, settings, plan, route, lease: &lease };
             match attempt.run(&mut call, journal).await {
                 Ok(opened) => return Ok((opened, lease)),
                 Err(fault) => {
                     journal.fault(&fault);
-                    lease.failed(&fault);
+                    // what broke on the client's side before any answer says nothing of the account
+                    if fault.kind.blame() != Blame::Client || journal.answered() {
+                        lease.failed(&fault);
+                    }
                     if fault.kind == Kind::KeyRejected {
                         self.credentials.rejected(lease.account());
                     }
-                    if once || fault.kind.next() == Next::Stop {
+                    let begun = upload && !matches!(call.payload, Payload::Upload(_));
+                    if begun || fault.kind.next() == Next::Stop {
                         return Err((fault, None));
                     }
                     again = tries.learn(at, lease, fault, settings).map(|lease| (at, lease));
@@ -215,7 +219,7 @@ fn exhausted(not: &NotBefore) -> Fault {
     let when = not.at.map_or(String::new(), |at| format!(" before {at}"));
     let what = "wait, add an account, or route to another provider";
     let kinds = || not.verdicts.iter().filter_map(|verdict| verdict.kind);
-    let kind = match kinds().last() {
+    let kind = match kinds().next_back() {
         _ if not.busy || kinds().any(|kind| passes(Some(kind))) => Kind::Exhausted(not.at),
         // none of them is for this model, and that does not change with time
         None if not.at.is_none() && !not.verdicts.is_empty() => Kind::ModelMissing,

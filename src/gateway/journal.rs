@@ -100,6 +100,11 @@ impl Journal {
         });
     }
 
+    /// Whether the provider has answered the attempt under way.
+    pub(super) fn answered(&self) -> bool {
+        self.entry.as_ref().and_then(|entry| entry.attempts.last()).is_some_and(|attempt| attempt.status.is_some())
+    }
+
     /// Notes why the attempt under way failed.
     pub(super) fn fault(&mut self, fault: &Fault) {
         self.with(|entry| {

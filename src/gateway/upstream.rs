@@ -5,12 +5,12 @@ use std::error::Error as _;
 use std::io;
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt};
+use futures_util::{Stream, StreamExt, TryStreamExt};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
 use super::lanes::{Lane, Lanes};
@@ -18,6 +18,7 @@ use crate::catalog::Provider;
 use crate::config::{Account, Settings};
 use crate::kit::{Fault, Kind, Secret};
 use crate::sim;
+use crate::wire::call::Upload;
 
 /// A body on its way to the client.
 pub(super) type Body = Pin<Box<dyn Stream<Item = Result<Bytes, Fault>> + Send>>;
@@ -33,7 +34,7 @@ pub(super) struct Outgoing {
 /// What is sent.
 pub(super) enum Content {
     Whole(Bytes),
-    Upload(crate::wire::call::Upload),
+    Upload(Upload),
 }
 
 /// An upstream's answer: its head, and its body still arriving.
@@ -88,6 +89,7 @@ impl Upstream {
             connect: provider.timeouts.connect,
         };
         let lane = self.lane(&way)?;
+        let broken = Arc::new(OnceLock::new());
         let mut outgoing = reqwest::Request::new(request.method, url);
         *outgoing.headers_mut() = request.headers;
         *outgoing.body_mut() = Some(match request.body {
@@ -96,14 +98,20 @@ impl Upstream {
                 if let Some(length) = upload.length {
                     outgoing.headers_mut().insert(http::header::CONTENT_LENGTH, length.into());
                 }
-                reqwest::Body::wrap_stream(upload.bytes)
+                let broken = Arc::clone(&broken);
+                let note = move |error: &io::Error| broken.set(error.kind()).unwrap_or_default();
+                reqwest::Body::wrap_stream(upload.bytes.inspect_err(note))
             }
         });
         let response = lane.client().execute(outgoing).await.map_err(|error| {
             if error.is_connect() {
                 lane.unconnected();
             }
-            unreachable(provider, &way, &error)
+            match broken.get() {
+                // the client's side failed, and not the way to the provider
+                Some(kind) => Upload::fault(*kind),
+                None => unreachable(provider, &way, &error),
+            }
         })?;
         lane.answered(&response);
         Ok(incoming(provider, lane, response))

@@ -100,7 +100,7 @@ pub enum Blame {
     AccountModel,
     /// The provider as a whole: its breaker counts it.
     Provider,
-    /// The way there: a breaker counts it, no account is benched.
+    /// The way there: nobody is benched for it.
     Network,
     /// This gateway.
     Gateway,

@@ -15,15 +15,15 @@ use http::{HeaderMap, Request};
 use http_body::Body as _;
 use tokio::time::{Sleep, sleep, timeout};
 
-use crate::kit::{Fault, fault::Kind};
+use crate::kit::Fault;
+use crate::wire::call::Upload;
 
 /// A client that was refused may go on sending for this long, so that it comes to read the answer.
 const LINGER: Duration = Duration::from_secs(10);
 /// Room is made in steps, since a stated length is only a claim.
 const STEP: usize = 1024 * 1024;
 
-/// The body of a request. Its errors are `FileTooLarge` beyond the limit, `TimedOut` after a silence, and others when
-/// the connection broke.
+/// The body of a request; `Upload::fault` says what its errors mean.
 pub(super) struct Inflow {
     /// The length that the client stated.
     pub(super) stated: Option<u64>,
@@ -82,7 +82,7 @@ impl Inflow {
     pub(super) fn limit(&mut self, bytes: u64) -> Result<(), Fault> {
         inner(&mut self.inner).left = bytes;
         match self.stated {
-            Some(stated) if stated > bytes => Err(too_large()),
+            Some(stated) if stated > bytes => Err(Upload::fault(io::ErrorKind::FileTooLarge)),
             _ => Ok(()),
         }
     }
@@ -204,15 +204,6 @@ fn inner(mutex: &mut Mutex<Inner>) -> &mut Inner {
     mutex.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-fn too_large() -> Fault {
-    let words = "the body is larger than this gateway takes; send less, or raise body_limit (JSON) or upload_limit";
-    Fault::new(Kind::Invalid(413), words).code("body_too_large")
-}
-
 fn fault(error: io::Error) -> Fault {
-    match error.kind() {
-        io::ErrorKind::FileTooLarge => too_large(),
-        io::ErrorKind::TimedOut => Fault::new(Kind::Invalid(408), "the rest of the body did not arrive; send it again"),
-        _ => Fault::new(Kind::Invalid(400), "the body broke off; send it again"),
-    }
+    Upload::fault(error.kind())
 }

@@ -1,5 +1,6 @@
 //! One client request, as every room behind the doors sees it.
 
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use http::{HeaderMap, Method};
 use wildmatch::WildMatch;
 
 use super::{Endpoint, Json};
-use crate::kit::{CallId, Time};
+use crate::kit::{CallId, Fault, Kind, Time};
 
 /// One client request.
 pub struct Call {
@@ -52,10 +53,28 @@ pub enum Payload {
 
 /// A body that is passed on while it arrives.
 pub struct Upload {
-    /// Its bytes.
-    pub bytes: Pin<Box<dyn Stream<Item = std::io::Result<Bytes>> + Send + Sync>>,
+    /// Its bytes. Their errors say how the client's side failed, see [`Upload::fault`].
+    pub bytes: Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send + Sync>>,
     /// Its length, where the client stated it and no splice changed it.
     pub length: Option<u64>,
+}
+
+impl Upload {
+    /// What it means that a client's body ended in an error: `FileTooLarge` beyond the limit, `TimedOut` after a silence,
+    /// any other when the connection broke. Always the client's affair.
+    pub fn fault(error: io::ErrorKind) -> Fault {
+        match error {
+            io::ErrorKind::FileTooLarge => Fault::new(
+                Kind::Invalid(413),
+                "the body is larger than this gateway takes; send less, or raise body_limit (JSON) or upload_limit",
+            )
+            .code("body_too_large"),
+            io::ErrorKind::TimedOut => {
+                Fault::new(Kind::Invalid(408), "the rest of the body did not arrive; send it again")
+            }
+            _ => Fault::new(Kind::Invalid(400), "the body broke off; send it again"),
+        }
+    }
 }
 
 /// Who is calling, and what they may do.

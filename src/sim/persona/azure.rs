@@ -10,6 +10,7 @@ use crate::sim::ask::Ask;
 use crate::sim::chat::Head;
 use crate::sim::model::Thinking;
 use crate::sim::refusal::{Refusal, Throttle};
+use crate::wire::Endpoint;
 
 /// See the module.
 pub(super) struct Azure;
@@ -53,7 +54,11 @@ impl Vendor for Azure {
                 let body = words("BadRequest", "API version not supported");
                 Err(Refusal::Own(StatusCode::BAD_REQUEST, body))
             }
-            Some(_) => below(at.path, &["/models"]),
+            // with a version, what belongs to no deployment stands beside them, and Foundry has one path for all models
+            Some(_) => match below(at.path, &["/openai"]) {
+                Ok(place) if !of_deployment(&place.endpoint) => Ok(place),
+                _ => below(at.path, &["/models"]),
+            },
         }
     }
 
@@ -132,6 +137,14 @@ const FILTER: &str = "The response was filtered due to the prompt triggering Azu
 /// The shape of errors that come from the platform and not from the model.
 fn words(code: &str, message: &str) -> Value {
     json!({"error": {"code": code, "message": message}})
+}
+
+/// Whether the classic path of an endpoint names a deployment (openai-python `lib/azure.py`).
+fn of_deployment(endpoint: &Endpoint) -> bool {
+    let path = endpoint.path();
+    !matches!(endpoint, Endpoint::Responses | Endpoint::Other(_))
+        || path.starts_with("audio/")
+        || path.starts_with("images/")
 }
 
 /// `2024-10-21` or `2025-04-01-preview`.

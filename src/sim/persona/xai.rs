@@ -10,6 +10,7 @@ use crate::sim::ask::Ask;
 use crate::sim::chat::Head;
 use crate::sim::model::{Thinking, Usage};
 use crate::sim::refusal::{Refusal, Throttle};
+use crate::wire::Endpoint;
 
 /// See the module.
 pub(super) struct Xai;
@@ -46,7 +47,8 @@ impl Vendor for Xai {
                 return Err(Refusal::Unsupported(camel(field), None));
             }
         }
-        for (index, turn) in ask.turns().iter().enumerate() {
+        // the items of a response may be calls, which have a name and no content
+        for (index, turn) in ask.turns().iter().enumerate().filter(|_| ask.endpoint == Endpoint::Chat) {
             let said = turn.get("content").is_some_and(|content| !content.is_null() && content != "");
             if turn["role"] == "assistant" && !said && turn.get("tool_calls").is_none() {
                 return Err(bad("Each message must have at least one content element."));
