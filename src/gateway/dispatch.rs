@@ -179,7 +179,8 @@ impl Tries {
     /// What the client is told when nothing is left to try.
     fn fail(self, not: &NotBefore) -> (Fault, Option<Time>) {
         let fault = match self.last {
-            Some(fault) if !matches!(fault.kind, Kind::Throttled(..)) => fault,
+            // after the last attempt nobody has looked who could take the call when
+            Some(fault) if !matches!(fault.kind, Kind::Throttled(..)) || not.verdicts.is_empty() => fault,
             _ => exhausted(not),
         };
         (fault, not.at)
