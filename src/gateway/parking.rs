@@ -50,6 +50,8 @@ struct Place<'a> {
     parking: &'a Parking,
     plan: &'a str,
     head: bool,
+    /// Resolves when this place becomes the head.
+    turn: Option<oneshot::Receiver<()>>,
 }
 
 impl Parking {
@@ -77,13 +79,14 @@ impl Parking {
         if !in_time(&not, clock, ticket.deadline) || self.parked() >= ticket.room {
             return Err(not);
         }
-        let (mut place, turn) = self.join(&ticket, &not);
-        if let Some(turn) = turn {
+        let mut place = self.join(&ticket, &not);
+        if let Some(turn) = &mut place.turn {
             tokio::select! {
                 biased;
-                _ = turn => place.head = true,
+                _ = turn => {}
                 () = sleep_until(ticket.deadline) => return Err(not),
             }
+            (place.head, place.turn) = (true, None);
         }
         loop {
             let mut changed = std::pin::pin!(pool.changed());
@@ -115,15 +118,15 @@ impl Parking {
         self.lock().get(plan).map(|line| line.expected.clone())
     }
 
-    /// Becomes the head of a new line, or takes a place in one with the signal of its turn.
-    fn join<'a>(&'a self, ticket: &Ticket<'a>, not: &NotBefore) -> (Place<'a>, Option<oneshot::Receiver<()>>) {
+    /// Becomes the head of a new line, or takes a place in one.
+    fn join<'a>(&'a self, ticket: &Ticket<'a>, not: &NotBefore) -> Place<'a> {
         self.parked.fetch_add(1, Ordering::AcqRel);
-        let mut place = Place { parking: self, plan: ticket.plan, head: false };
+        let mut place = Place { parking: self, plan: ticket.plan, head: false, turn: None };
         let mut lines = self.lock();
         let Some(line) = lines.get_mut(ticket.plan) else {
             lines.insert(ticket.plan.to_owned(), Line { expected: not.clone(), ..Line::default() });
             place.head = true;
-            return (place, None);
+            return place;
         };
         let (signal, turn) = oneshot::channel();
         if !line.waiting.contains_key(ticket.client) {
@@ -135,7 +138,8 @@ impl Parking {
         } else {
             queue.push_back(signal);
         }
-        (place, Some(turn))
+        place.turn = Some(turn);
+        place
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Line>> {
@@ -165,10 +169,12 @@ impl Line {
 impl Drop for Place<'_> {
     fn drop(&mut self) {
         self.parking.parked.fetch_sub(1, Ordering::AcqRel);
-        if !self.head {
+        let mut lines = self.parking.lock();
+        // one that leaves in the moment of its promotion passes it on, or the line would have no head
+        let promoted = self.turn.as_mut().is_some_and(|turn| turn.try_recv().is_ok());
+        if !self.head && !promoted {
             return;
         }
-        let mut lines = self.parking.lock();
         if lines.get_mut(self.plan).is_some_and(|line| !line.promote()) {
             lines.remove(self.plan);
         }

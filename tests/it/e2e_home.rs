@@ -101,7 +101,7 @@ impl Drop for Home {
     fn drop(&mut self) {
         // a lock that nobody holds names a process that is gone; its number may be somebody else's by now
         if let Some(pid) = self.pid().filter(|pid| is_ours(*pid)) {
-            drop(kill(pid, Signal::SIGKILL));
+            let _ = kill(pid, Signal::SIGKILL);
         }
     }
 }

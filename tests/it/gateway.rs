@@ -384,3 +384,26 @@ async fn names_are_routed_or_refused_with_what_to_do() {
     let (status, _, body, _) = read(rig.gateway.call(narrow).await).await;
     assert_eq!(status, 403, "{}", String::from_utf8_lossy(&body));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_line_that_is_left_by_all_at_once_leaves_the_way_free() {
+    let rig = Arc::new(Rig::limited(&["a"], "", "limits = { concurrency = 1 }"));
+    for round in 0..100 {
+        rig.lab.on("a").then(Script::chunks(9).hang(2));
+        let mut first = rig.call(STREAM).await;
+        assert!(first.body.next().await.is_some());
+        let waiting: Vec<_> = (0..5)
+            .map(|_| {
+                let own = Arc::clone(&rig);
+                tokio::spawn(async move { drop(own.call(CHAT).await) })
+            })
+            .collect();
+        while rig.gateway.parked() < 5 {
+            tokio::task::yield_now().await;
+        }
+        waiting.iter().for_each(tokio::task::JoinHandle::abort);
+        drop(first);
+        let next = tokio::time::timeout(Duration::from_secs(10), rig.call(CHAT)).await;
+        assert_eq!(next.unwrap_or_else(|_| panic!("round {round} hangs")).status, 200);
+    }
+}
