@@ -85,3 +85,16 @@ async fn when_all_accounts_are_spent_the_client_hears_when_to_come_back() {
     assert!(error["message"].as_str().expect("a sentence").contains("before"), "{error}");
     assert_eq!(rig.keys_seen(), ["a", "b"]);
 }
+
+#[tokio::test]
+async fn a_call_that_meets_one_429_after_another_ends_with_what_the_provider_said() {
+    let rig = Rig::start(&["a"]);
+    rig.lab.on("a").always(Script::throttled(Hint::Millis(200)));
+    let response = rig.keywheel.client().post("/v1/chat/completions", &chat(MODEL)).await;
+    assert_eq!((response.status, response.header("x-keywheel-attempts")), (429, "5"));
+    assert!(response.header("x-keywheel-parked-ms").parse::<u64>().is_ok_and(|ms| ms > 500));
+    let wait: u64 = response.header("retry-after").parse().expect("whole seconds");
+    assert!((1..=60).contains(&wait));
+    let error = response.json().await["error"].take();
+    assert!(error["message"].as_str().is_some_and(|words| words.contains("Rate limit reached")), "{error}");
+}
