@@ -5,7 +5,7 @@
 //! clients in turn, within one client in order of arrival. A call that leaves costs nothing: its place is passed over.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
@@ -19,6 +19,7 @@ use crate::kit::Clock;
 pub(super) struct Parking {
     lines: Mutex<HashMap<String, Line>>,
     parked: AtomicUsize,
+    places: AtomicU64,
 }
 
 /// Those who wait for the same plan, behind its head.
@@ -26,9 +27,11 @@ pub(super) struct Parking {
 struct Line {
     /// When the head expects an account.
     expected: NotBefore,
+    /// The place of its head. Kept here and not with the head, which may leave before it hears of its turn.
+    head: u64,
     /// Clients with somebody in line, in turn.
     turns: VecDeque<String>,
-    waiting: HashMap<String, VecDeque<oneshot::Sender<()>>>,
+    waiting: HashMap<String, VecDeque<(u64, oneshot::Sender<()>)>>,
 }
 
 /// Who waits, for what, and until when.
@@ -49,9 +52,7 @@ pub(super) struct Ticket<'a> {
 struct Place<'a> {
     parking: &'a Parking,
     plan: &'a str,
-    head: bool,
-    /// Resolves when this place becomes the head.
-    turn: Option<oneshot::Receiver<()>>,
+    number: u64,
 }
 
 impl Parking {
@@ -79,14 +80,13 @@ impl Parking {
         if !in_time(&not, clock, ticket.deadline) || self.parked() >= ticket.room {
             return Err(not);
         }
-        let mut place = self.join(&ticket, &not);
-        if let Some(turn) = &mut place.turn {
+        let (_place, turn) = self.join(&ticket, &not);
+        if let Some(turn) = turn {
             tokio::select! {
                 biased;
                 _ = turn => {}
                 () = sleep_until(ticket.deadline) => return Err(not),
             }
-            (place.head, place.turn) = (true, None);
         }
         loop {
             let mut changed = std::pin::pin!(pool.changed());
@@ -118,15 +118,15 @@ impl Parking {
         self.lock().get(plan).map(|line| line.expected.clone())
     }
 
-    /// Becomes the head of a new line, or takes a place in one.
-    fn join<'a>(&'a self, ticket: &Ticket<'a>, not: &NotBefore) -> Place<'a> {
+    /// Becomes the head of a new line, or takes a place in one with the signal of its turn.
+    fn join<'a>(&'a self, ticket: &Ticket<'a>, not: &NotBefore) -> (Place<'a>, Option<oneshot::Receiver<()>>) {
         self.parked.fetch_add(1, Ordering::AcqRel);
-        let mut place = Place { parking: self, plan: ticket.plan, head: false, turn: None };
+        let number = self.places.fetch_add(1, Ordering::Relaxed);
+        let place = Place { parking: self, plan: ticket.plan, number };
         let mut lines = self.lock();
         let Some(line) = lines.get_mut(ticket.plan) else {
-            lines.insert(ticket.plan.to_owned(), Line { expected: not.clone(), ..Line::default() });
-            place.head = true;
-            return place;
+            lines.insert(ticket.plan.to_owned(), Line { expected: not.clone(), head: number, ..Line::default() });
+            return (place, None);
         };
         let (signal, turn) = oneshot::channel();
         if !line.waiting.contains_key(ticket.client) {
@@ -134,12 +134,11 @@ impl Parking {
         }
         let queue = line.waiting.entry(ticket.client.to_owned()).or_default();
         if ticket.returns {
-            queue.push_front(signal);
+            queue.push_front((number, signal));
         } else {
-            queue.push_back(signal);
+            queue.push_back((number, signal));
         }
-        place.turn = Some(turn);
-        place
+        (place, Some(turn))
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Line>> {
@@ -152,13 +151,15 @@ impl Line {
     fn promote(&mut self) -> bool {
         while let Some(client) = self.turns.pop_front() {
             let Some(queue) = self.waiting.get_mut(&client) else { continue };
-            let woken = std::iter::from_fn(|| queue.pop_front()).any(|signal| signal.send(()).is_ok());
+            let woken = std::iter::from_fn(|| queue.pop_front())
+                .find_map(|(number, signal)| signal.send(()).is_ok().then_some(number));
             if queue.is_empty() {
                 self.waiting.remove(&client);
             } else {
                 self.turns.push_back(client);
             }
-            if woken {
+            if let Some(number) = woken {
+                self.head = number;
                 return true;
             }
         }
@@ -170,12 +171,7 @@ impl Drop for Place<'_> {
     fn drop(&mut self) {
         self.parking.parked.fetch_sub(1, Ordering::AcqRel);
         let mut lines = self.parking.lock();
-        // one that leaves in the moment of its promotion passes it on, or the line would have no head
-        let promoted = self.turn.as_mut().is_some_and(|turn| turn.try_recv().is_ok());
-        if !self.head && !promoted {
-            return;
-        }
-        if lines.get_mut(self.plan).is_some_and(|line| !line.promote()) {
+        if lines.get_mut(self.plan).is_some_and(|line| line.head == self.number && !line.promote()) {
             lines.remove(self.plan);
         }
     }
@@ -184,4 +180,46 @@ impl Drop for Place<'_> {
 /// Whether waiting can help before the deadline.
 fn in_time(not: &NotBefore, clock: &Clock, deadline: Instant) -> bool {
     not.busy || not.at.is_some_and(|at| Instant::now() + at.since(clock.now()) < deadline)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::Pin;
+    use std::task::Poll;
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Lets a call go on as far as it comes at once.
+    async fn step<F: Future>(call: &mut Pin<Box<F>>) -> Option<F::Output> {
+        std::future::poll_fn(|cx| match call.as_mut().poll(cx) {
+            Poll::Ready(done) => Poll::Ready(Some(done)),
+            Poll::Pending => Poll::Ready(None),
+        })
+        .await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_leaves_before_it_hears_of_its_turn_passes_it_on() {
+        let (parking, clock) = (Parking::default(), Clock::system());
+        let pool = Pool::new(clock.clone());
+        let busy = || Err::<(), _>(NotBefore { busy: true, ..NotBefore::default() });
+        let ticket = || {
+            let deadline = Instant::now() + Duration::from_secs(60);
+            Ticket { plan: "m", client: "c", deadline, room: 10, returns: false }
+        };
+        let enter = || Box::pin(parking.enter(&pool, &clock, ticket(), busy));
+        let (mut head, mut second, mut third) = (enter(), enter(), enter());
+        for call in [&mut head, &mut second, &mut third] {
+            assert!(step(call).await.is_none());
+        }
+        drop(head);
+        // the second has its turn now, and never looks
+        drop(second);
+        assert!(step(&mut third).await.is_none(), "it is the head, and all accounts are busy");
+        drop(third);
+        assert_eq!((parking.parked(), parking.lock().len()), (0, 0));
+        let mut next = Box::pin(parking.enter(&pool, &clock, ticket(), || Ok(())));
+        assert!(step(&mut next).await.is_some_and(|found| found.is_ok()), "nobody stands in its way");
+    }
 }

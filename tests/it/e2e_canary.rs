@@ -171,7 +171,7 @@ async fn the_keys_of_accounts_and_clients_stand_nowhere_but_where_they_belong() 
         heard.answer(name, bare.clone().header(name, &key).post(CHAT, &chat(MODEL)).await).await;
     }
     heard.answer("query", port.post(&format!("{CHAT}?key={guest}"), &chat(MODEL)).await).await;
-    let half = format!("data: {{\"choices\":[]}}\n\n");
+    let half = "data: {\"choices\":[]}\n\n";
     rig.lab.on("a").then(Script::events([half]).cut(1));
     heard.answer("cut", port.post(CHAT, &stream(MODEL)).await).await;
     rig.lab.on("a").then(Script::hang_up()).then(Script::hang_up()).then(Script::hang_up());

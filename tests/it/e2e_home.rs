@@ -101,7 +101,7 @@ impl Drop for Home {
     fn drop(&mut self) {
         // a lock that nobody holds names a process that is gone; its number may be somebody else's by now
         if let Some(pid) = self.pid().filter(|pid| is_ours(*pid)) {
-            let _ = kill(pid, Signal::SIGKILL);
+            let _ended = kill(pid, Signal::SIGKILL);
         }
     }
 }
@@ -135,7 +135,9 @@ pub fn finish(mut child: Child) -> Output {
         std::thread::spawn(move || {
             let mut heard = Vec::new();
             // a process in the background may hold the pipe open; what came is kept
-            pipe.map(|mut pipe| drop(pipe.read_to_end(&mut heard)));
+            if let Some(mut pipe) = pipe {
+                drop(pipe.read_to_end(&mut heard));
+            }
             heard
         })
     };
