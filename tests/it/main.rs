@@ -70,7 +70,6 @@ mod prices;
 mod prices_check;
 mod prices_expected;
 mod prices_import;
-mod matrix_upload;
 mod redact;
 mod serve_bad_input;
 mod serve_keys;
