@@ -86,3 +86,26 @@ fn curl_on_the_socket_meets_failover_and_a_cut() {
     assert_eq!(output.status.code(), Some(22));
     assert!(out.contains("account add"), "{out}");
 }
+
+#[test]
+fn curl_that_asks_before_it_sends_a_large_body_is_told_to_go_on_or_why_not() {
+    let Some(_) = Program::curl() else { return };
+    let rig = Rig::with(crate::e2e_rig::open_lab(), &["a"], |config| config.top("body_limit = \"3MiB\""));
+    let post = |size: usize| {
+        let file = rig.keywheel.home().join("body.json");
+        let mut body = crate::e2e_rig::chat(MODEL);
+        body["messages"][0]["content"] = Value::from("x".repeat(size));
+        std::fs::write(&file, body.to_string()).expect("a file");
+        let mut curl = std::process::Command::new("curl");
+        curl.args(["-q", "-sS", "--max-time", "20", "-H", "expect: 100-continue", "-w", "\n%{http_code}"]);
+        curl.arg("--unix-socket").arg(rig.keywheel.socket()).arg("--data").arg(format!("@{}", file.display()));
+        curl.arg("http://localhost/v1/chat/completions").env_clear();
+        curl.envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
+        curl.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+        words(&crate::e2e_home::finish(curl.spawn().expect("curl")))
+    };
+    let (out, err) = post(2 << 20);
+    assert!(out.ends_with("\n200") && err.is_empty(), "{err}");
+    let (out, err) = post(4 << 20);
+    assert!(out.ends_with("\n413") && out.contains("body_limit"), "{out}{err}");
+}

@@ -45,6 +45,8 @@ mod e2e_proxies;
 mod e2e_python;
 mod e2e_reload;
 mod e2e_rig;
+mod e2e_secrets;
+mod e2e_streams;
 mod e2e_time;
 mod floor_plan;
 mod gateway;
