@@ -22,7 +22,7 @@ impl<'a> Lines<'a> {
 
     /// One line of data.
     pub fn data(&mut self, line: impl Display) -> io::Result<()> {
-        writeln!(self.data, "{line}")
+        writeln!(self.data, "{}", harmless(line.to_string()))
     }
 
     /// Where data goes, for those who write more than lines.
@@ -32,7 +32,7 @@ impl<'a> Lines<'a> {
 
     /// One line for the person at the terminal. A closed stderr loses it and nothing else.
     pub fn say(&mut self, line: impl Display) {
-        drop(writeln!(self.words, "{line}"));
+        drop(writeln!(self.words, "{}", harmless(line.to_string())));
     }
 
     /// A list: one JSON object a line, or a table; an empty table becomes the words `none`.
@@ -50,8 +50,14 @@ impl<'a> Lines<'a> {
     /// One JSON object on one line.
     pub fn json(&mut self, row: &impl Serialize) -> io::Result<()> {
         let line = serde_json::to_string(row).map_err(io::Error::other)?;
-        self.data(line)
+        writeln!(self.data, "{line}")
     }
+}
+
+/// Without control characters: names of models and words of providers come from others, and a terminal obeys them.
+fn harmless(text: String) -> String {
+    let obeyed = |c: char| c.is_control() && c != '\n' && c != '\t';
+    if text.contains(obeyed) { text.replace(obeyed, "\u{fffd}") } else { text }
 }
 
 /// Whether a write failed because nobody reads any more.
