@@ -19,6 +19,8 @@ use crate::wire::{Endpoint, Json, Payload};
 const MODEL_HEADER: &str = "x-keywheel-model";
 /// Bodies that are no JSON and not larger than this are held in memory, so that they can be sent again.
 const SMALL: u64 = 64 * 1024;
+/// The longest name of a model in bytes; it is kept in ledger and cooldowns.
+const LONGEST_NAME: usize = 512;
 /// How far into an upload its model is looked for.
 const PEEK: usize = 64 * 1024;
 /// How long a client that states nothing waits for a whole answer: Node's and Bun's limit of 300 s, with room.
@@ -49,6 +51,10 @@ pub(super) async fn read(parts: Parts, body: Inflow, target: &Target, settings: 
     if model.is_none() && is_typed(&target.endpoint) {
         let words = "the request names no model; put \"model\" into the body, and see GET /v1/models for what there is";
         return Err(Fault::new(Kind::Invalid(400), words).code("model_missing").param("model"));
+    }
+    if model.as_ref().is_some_and(|name| name.len() > LONGEST_NAME || name.contains(char::is_control)) {
+        let words = format!("\"model\" must be a name of at most {LONGEST_NAME} bytes, without control characters");
+        return Err(Fault::new(Kind::Invalid(400), words).code("invalid_value").param("model"));
     }
     let patience = patience(&headers, &payload, stream);
     if is_typed(&target.endpoint) {
