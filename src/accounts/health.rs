@@ -15,6 +15,8 @@ const LONGEST_SPEND: Duration = Duration::from_secs(32 * 24 * 3600);
 const KEY_REJECTED: Duration = Duration::from_secs(30 * 60);
 const BLOCKED: Duration = Duration::from_secs(3600);
 const MODEL_MISSING: Duration = Duration::from_secs(10 * 60);
+/// Models that may rest at the same time; whoever asks for made-up names could fill the memory otherwise.
+const MOST_MODELS: usize = 1000;
 const LADDER_CAP: Duration = Duration::from_secs(300);
 
 /// Why an account, or one of its models, rests, and until when.
@@ -131,6 +133,12 @@ impl Health {
         match model {
             None => rests.whole = Some(next),
             Some(model) => {
+                if rests.models.len() >= MOST_MODELS && !rests.models.contains_key(model) {
+                    let first = rests.models.iter().min_by_key(|(_, rest)| rest.until).map(|(name, _)| name.clone());
+                    if let Some(name) = first {
+                        rests.models.remove(&name);
+                    }
+                }
                 rests.models.insert(model.into(), next);
             }
         }
