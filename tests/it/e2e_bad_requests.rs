@@ -39,7 +39,10 @@ fn error(what: &str, body: &[u8]) -> (String, String) {
 #[tokio::test]
 async fn a_wrong_body_is_a_400_that_says_what_is_wrong_with_it() {
     let mut rig = rig();
+    let long = format!(r#"{{"model":"lab/{}","messages":[]}}"#, "m".repeat(600));
     for (body, code, words) in [
+        (long.as_str(), "invalid_value", "512 bytes"),
+        (r#"{"model":"lab/\u001b[2Jred","messages":[]}"#, "invalid_value", "control characters"),
         (r#"{"model":"lab/gpt-4o-mini","messages":["#, "invalid_json", "JSON"),
         ("hello", "invalid_json", "JSON"),
         ("", "invalid_request", "send a JSON object"),
@@ -190,4 +193,24 @@ async fn what_is_no_http_is_answered_or_hung_up_on_and_never_hangs() {
     }
     assert_eq!(client.get("/healthz").await.status, 200);
     check(&mut rig, "no HTTP");
+}
+
+#[tokio::test]
+async fn no_word_of_a_provider_reaches_the_terminal_as_an_order() {
+    let rig = rig();
+    let red = "\u{1b}[31mred\u{7}\u{9b}2J";
+    let words = serde_json::json!({"error": {"message": red, "type": red, "param": red, "code": red}});
+    for status in [400, 401, 429] {
+        rig.lab.on("a").then(keywheel::sim::Script::json(status, &words));
+        drop(rig.keywheel.client().post(CHAT, &chat(MODEL)).await);
+    }
+    let rows = crate::e2e_rig::json_lines(&rig.keywheel.run(["requests", "--json"]));
+    let ids: Vec<&str> = rows.iter().map(|row| text(&row["id"])).collect();
+    let shown = ids.iter().map(|id| vec!["requests", id]);
+    for args in shown.chain([vec!["account", "list"], vec!["requests"], vec!["status"], vec!["account", "show", "a"]]) {
+        let said = crate::e2e_rig::said(&rig.keywheel.run(&args));
+        assert!(!said.contains(|c: char| c.is_control() && c != '\n'), "{args:?}: {said:?}");
+    }
+    let log = rig.keywheel.words();
+    assert!(!log.contains('\u{1b}') && !log.contains('\u{9b}'), "{log:?}");
 }
