@@ -149,7 +149,7 @@ impl Inner {
             opening.await
         };
         match opened {
-            Ok(started) => head.good(started, line),
+            Ok(started) => head.good(started, line).await,
             Err(failed) => head.bad(&failed),
         }
     }
