@@ -11,6 +11,7 @@ mod models;
 mod parking;
 mod relay;
 mod router;
+mod sending;
 mod session;
 mod upstream;
 
