@@ -34,7 +34,7 @@ fn agent() -> String {
     let rule = "Prefer small changes. Read a file before you change it. Run the tests, and say what they proved.\n";
     let mut messages = vec![json!({ "role": "system", "content": rule.repeat(120) })];
     messages.push(json!({ "role": "user", "content": "Find out why the second frame of a stream arrives late." }));
-    for turn in 0..28 {
+    for turn in 0..30 {
         let call = format!("call_{turn:024}");
         let arguments = json!({ "path": format!("src/gateway/part_{turn}.rs"), "offset": turn * 40 }).to_string();
         let called = json!({ "id": call, "type": "function", "function": { "name": "read", "arguments": arguments } });
@@ -92,8 +92,5 @@ pub(crate) fn frames() -> Vec<Bytes> {
         });
         Bytes::from(format!("data: {chunk}\n\n"))
     };
-    (0..CHUNKS).map(frame).chain([Bytes::from_static(DONE)]).collect()
+    (0..CHUNKS).map(frame).chain([Bytes::from_static(b"data: [DONE]\n\n")]).collect()
 }
-
-/// The frame that ends a stream.
-pub(crate) const DONE: &[u8] = b"data: [DONE]\n\n";

@@ -15,14 +15,14 @@ pub(crate) struct Options {
     pub(crate) window: Duration,
     /// The only kinds of work; empty means all.
     only: Vec<String>,
-    /// Another build of the gateway that takes part: the one way to see a change of a few percent.
-    pub(crate) against: Option<PathBuf>,
+    /// Other builds of the gateway that take part: the one way to see a change of a few percent.
+    pub(crate) against: Vec<PathBuf>,
 }
 
 impl Options {
     pub(crate) fn read(args: &[String]) -> Outcome<Self> {
         let mut options =
-            Self { json: false, rounds: 5, window: Duration::from_millis(1200), only: Vec::new(), against: None };
+            Self { json: false, rounds: 5, window: Duration::from_millis(1200), only: Vec::new(), against: Vec::new() };
         let mut args = args.iter();
         while let Some(arg) = args.next() {
             let mut value = || args.next().ok_or(format!("{arg} needs a value"));
@@ -33,7 +33,7 @@ impl Options {
                 "--quick" => (options.rounds, options.window) = (2, Duration::from_millis(600)),
                 "--rounds" => options.rounds = value()?.parse()?,
                 "--only" => options.only.push(value()?.clone()),
-                "--against" => options.against = Some(value()?.into()),
+                "--against" => options.against.push(value()?.into()),
                 other => {
                     let known = "--quick, --json, --rounds N, --only WORK, --against BINARY";
                     return Err(format!("{other:?} is not known; there are {known}").into());

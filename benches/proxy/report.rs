@@ -13,8 +13,8 @@ use super::work::{CHUNKS, Pace, Turn};
 pub(crate) struct Report(Vec<(Turn, Vec<Found>)>);
 
 /// One target in one kind of measurement; times in milliseconds, CPU times in microseconds.
-struct Line {
-    target: &'static str,
+struct Line<'a> {
+    target: &'a str,
     rate: f64,
     cpu: f64,
     first: (f64, f64),
@@ -63,7 +63,7 @@ impl Report {
     }
 }
 
-impl Line {
+impl Line<'_> {
     fn row(&self, turn: &Turn, nginx: Option<f64>) -> String {
         let Self { target, rate, cpu, first, whole, added } = self;
         let direct = *target == "direct";
@@ -92,7 +92,7 @@ impl Line {
 }
 
 /// The targets in the order of the first round.
-fn lines(turn: &Turn, found: &[Found]) -> Vec<Line> {
+fn lines<'a>(turn: &Turn, found: &'a [Found]) -> Vec<Line<'a>> {
     let time = |found: &Found| {
         let spread = if turn.work.streams() { found.tally.first } else { found.tally.whole };
         (spread.p50, spread.p99)
@@ -100,11 +100,11 @@ fn lines(turn: &Turn, found: &[Found]) -> Vec<Line> {
     let direct =
         |round: usize| found.iter().find(|it| it.round == round && it.target == "direct").map_or((0.0, 0.0), time);
     let first_round = found.iter().filter(|it| it.round == 0);
-    let line = |first: &Found| {
+    let line = |first: &'a Found| {
         let own: Vec<&Found> = found.iter().filter(|it| it.target == first.target).collect();
         let of = |read: &dyn Fn(&Found) -> f64| median(own.iter().map(|it| read(it)).collect());
         Line {
-            target: first.target,
+            target: &first.target,
             rate: of(&|it| it.tally.rate),
             cpu: of(&|it| it.cpu),
             first: (of(&|it| it.tally.first.p50), of(&|it| it.tally.first.p99)),

@@ -10,7 +10,7 @@ use super::{Outcome, cpu};
 
 /// What one target did in one round.
 pub(crate) struct Found {
-    pub(crate) target: &'static str,
+    pub(crate) target: String,
     pub(crate) round: usize,
     pub(crate) tally: Tally,
     /// CPU time of the target for a request, in microseconds.
@@ -45,5 +45,5 @@ fn measure(target: &Target, turn: &Turn, options: &Options, round: usize) -> Out
     let tally: Tally = serde_json::from_slice(&output.stdout)?;
     let used = cpu::time(target.pid())?.saturating_sub(before);
     let cpu = used.as_secs_f64() * 1e6 / tally.requests.max(1) as f64;
-    Ok(Found { target: target.name, round, tally, cpu })
+    Ok(Found { target: target.name.clone(), round, tally, cpu })
 }

@@ -25,7 +25,7 @@ pub(crate) struct Targets {
 
 /// Somebody who answers requests.
 pub(crate) struct Target {
-    pub(crate) name: &'static str,
+    pub(crate) name: String,
     pub(crate) addr: SocketAddr,
     pub(crate) key: String,
     process: Process,
@@ -46,8 +46,9 @@ impl Targets {
             Err(error) => say(&format!("without nginx: {error}; install it to compare")),
         }
         all.push(gateway("keywheel", Path::new(env!("CARGO_BIN_EXE_keywheel")), to)?);
-        if let Some(binary) = &options.against {
-            all.push(gateway("other", binary, to)?);
+        for binary in &options.against {
+            let name = binary.file_name().map_or_else(|| "other".into(), |name| name.to_string_lossy().into_owned());
+            all.push(gateway(&name, binary, to)?);
         }
         Ok(Self { all })
     }
@@ -65,7 +66,7 @@ fn direct() -> Outcome<Target> {
     let mut line = String::new();
     BufReader::new(child.stdout.take().ok_or("no stdout")?).read_line(&mut line)?;
     let addr = line.trim().parse()?;
-    Ok(Target { name: "direct", addr, key: String::new(), process: Process(child), _home: None })
+    Ok(Target { name: "direct".to_owned(), addr, key: String::new(), process: Process(child), _home: None })
 }
 
 /// nginx as one would set it up in front of a model provider: kept connections, bodies in memory, streams unbuffered.
@@ -91,13 +92,13 @@ fn nginx(to: SocketAddr) -> Outcome<Target> {
     let mut command = Command::new("nginx");
     command.arg("-p").arg(home.path()).arg("-c").arg(&file).arg("-e").arg(home.path().join("error.log"));
     let process = Process(command.stdin(Stdio::null()).stdout(Stdio::null()).spawn()?);
-    let target = Target { name: "nginx", addr, key: String::new(), process, _home: Some(home) };
+    let target = Target { name: "nginx".to_owned(), addr, key: String::new(), process, _home: Some(home) };
     answers(addr)?;
     Ok(target)
 }
 
 /// The gateway with everything on that is on by default: client key, `Host` check, ledger.
-fn gateway(name: &'static str, binary: &Path, to: SocketAddr) -> Outcome<Target> {
+fn gateway(name: &str, binary: &Path, to: SocketAddr) -> Outcome<Target> {
     let home = tempfile::tempdir()?;
     let config = format!(
         "[providers.bench]\nadapter = \"openai\"\nbase_url = \"http://{to}/v1\"\nmodels = [\"small\", \"large\"]\n\n\
@@ -113,7 +114,7 @@ fn gateway(name: &'static str, binary: &Path, to: SocketAddr) -> Outcome<Target>
     let mut process = Process(command.spawn()?);
     let addr = listening(&mut process.0)?;
     let key = fs::read_to_string(home.path().join("state/client.key"))?.trim().to_owned();
-    Ok(Target { name, addr, key, process, _home: Some(home) })
+    Ok(Target { name: name.to_owned(), addr, key, process, _home: Some(home) })
 }
 
 /// Reads the gateway's words until it says where it listens; of what follows only troubles are shown.

@@ -1,5 +1,6 @@
 //! A provider's breaker: five failures in 30 s open it for 15 s, then one call probes.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -11,7 +12,11 @@ const FAILURES: usize = 5;
 
 /// Counts a provider's own failures, so that its accounts need not be blamed for them.
 #[derive(Debug, Default)]
-pub(super) struct Breaker(Mutex<State>);
+pub(super) struct Breaker {
+    /// Whether there is any failure to think of, so that a healthy provider is asked without a lock.
+    troubled: AtomicBool,
+    state: Mutex<State>,
+}
 
 #[derive(Debug, Default)]
 struct State {
@@ -23,6 +28,9 @@ struct State {
 impl Breaker {
     /// Until when it is open or probing; `None` when the next attempt would be let through.
     pub(super) fn open(&self, now: Time) -> Option<Time> {
+        if !self.troubled.load(Ordering::Acquire) {
+            return None;
+        }
         let state = self.lock();
         match state.open_until? {
             until if now < until => Some(until),
@@ -32,6 +40,9 @@ impl Breaker {
 
     /// Lets an attempt through (making it the probe of a half-open breaker), or says until when it is open.
     pub(super) fn admit(&self, token: u64, now: Time) -> Result<(), Time> {
+        if !self.troubled.load(Ordering::Acquire) {
+            return Ok(());
+        }
         let mut state = self.lock();
         match state.open_until {
             None => Ok(()),
@@ -46,16 +57,25 @@ impl Breaker {
 
     /// The provider answered: whatever it said, it is alive.
     pub(super) fn alive(&self, token: u64) {
+        if !self.troubled.load(Ordering::Acquire) {
+            return;
+        }
         let mut state = self.lock();
         match state.open_until {
             // only the probe may close it: a success that began before the failures proves nothing
             Some(_) if state.probe != Some(token) => {}
-            _ => *state = State::default(),
+            _ => {
+                *state = State::default();
+                self.troubled.store(false, Ordering::Release);
+            }
         }
     }
 
     /// The attempt ended without a verdict.
     pub(super) fn release(&self, token: u64) {
+        if !self.troubled.load(Ordering::Acquire) {
+            return;
+        }
         let mut state = self.lock();
         if state.probe == Some(token) {
             state.probe = None;
@@ -65,6 +85,7 @@ impl Breaker {
     /// The provider failed.
     pub(super) fn failed(&self, token: u64, now: Time) {
         let mut state = self.lock();
+        self.troubled.store(true, Ordering::Release);
         if state.probe == Some(token) {
             state.probe = None;
             state.open_until = Some(now.after(OPEN));
@@ -79,6 +100,6 @@ impl Breaker {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

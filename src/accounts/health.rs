@@ -113,6 +113,9 @@ impl Health {
 
     /// The attempt ended without a verdict: another may probe.
     pub(super) fn release_probe(&self, model: &str, token: u64) {
+        if !self.ailing.load(Ordering::Acquire) {
+            return;
+        }
         let mut rests = self.lock();
         let Rests { whole, models } = &mut *rests;
         for rest in [whole.as_mut(), models.get_mut(model)].into_iter().flatten() {

@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::{Stream, stream};
+use futures_util::{Stream, StreamExt, stream};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
@@ -50,7 +50,7 @@ pub(super) struct Head {
 
 impl Head {
     /// The head and body of an answer that has begun.
-    pub(super) fn good(&self, mut started: Started, line: Line) -> Answer {
+    pub(super) async fn good(&self, mut started: Started, line: Line) -> Answer {
         let status = started.opened.status;
         let mut headers = std::mem::take(&mut started.opened.headers);
         // the relay counts the body by its stated length
@@ -58,8 +58,13 @@ impl Head {
             started.opened.headers.insert(CONTENT_LENGTH, length.clone());
         }
         self.describe(&started.journal.trace(), &mut headers);
-        let relay = Relay::new(line, started.opened, started.lease, started.journal);
-        Answer { status, headers, body: Box::pin(relay.into_stream()) }
+        let mut relay = Relay::new(line, started.opened, started.lease, started.journal);
+        // an answer that is all there leaves in one piece: sent ahead, its head would be a write and a packet of its own
+        let body: Bytestream = match if relay.is_whole() { relay.next().await } else { None } {
+            Some(all) => Box::pin(stream::iter([all]).chain(relay.into_stream())),
+            None => Box::pin(relay.into_stream()),
+        };
+        Answer { status, headers, body }
     }
 
     /// The head and body of a failure.

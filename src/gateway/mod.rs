@@ -11,6 +11,7 @@ mod models;
 mod parking;
 mod relay;
 mod router;
+mod sending;
 mod session;
 mod upstream;
 
@@ -149,7 +150,7 @@ impl Inner {
             opening.await
         };
         match opened {
-            Ok(started) => head.good(started, line),
+            Ok(started) => head.good(started, line).await,
             Err(failed) => head.bad(&failed),
         }
     }

@@ -15,7 +15,7 @@ use crate::adapter;
 use crate::catalog::Provider;
 use crate::config::{Settings, Strategy};
 use crate::kit::{Fault, Kind, Time};
-use crate::wire::Caller;
+use crate::wire::{Caller, Pieces};
 
 /// A list is asked for again after this.
 const FRESH: Duration = Duration::from_secs(3600);
@@ -124,7 +124,7 @@ impl Inner {
             method: http::Method::GET,
             url: adapter::of(provider.adapter).models_url(provider, base_url),
             headers: provider.headers.iter().cloned().collect(),
-            body: Content::Whole(Bytes::new()),
+            body: Content::Whole(Pieces::default()),
         };
         let read = async {
             let incoming = self.upstream.send(settings, provider, account, secret.as_ref(), request).await?;

@@ -1,8 +1,10 @@
 //! Hands an answer back byte for byte, watches its timers, and holds its last frame until the call is recorded.
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -22,6 +24,13 @@ use crate::wire::{Endpoint, error};
 /// How long an upstream may take to end a stream that is complete; some send a last word about cost.
 const TAIL: Duration = Duration::from_secs(2);
 
+/// Chunks that follow each other faster than this are passed on together.
+const CROWDED: Duration = Duration::from_millis(10);
+/// At most so many of them, so that a fast upstream is not read far ahead of a slow client.
+const CROWD: usize = 64;
+/// Larger ones are worth a write of their own.
+const SMALL: usize = 4096;
+
 /// What a relay needs to know of the call.
 #[derive(Clone)]
 pub(super) struct Line {
@@ -37,7 +46,8 @@ pub(super) struct Line {
 pub(super) struct Relay {
     line: Line,
     status: u16,
-    chunks: VecDeque<Bytes>,
+    /// What has come and is not yet passed on.
+    ahead: VecDeque<Event>,
     body: Body,
     shape: Shape,
     ended: bool,
@@ -80,6 +90,20 @@ enum Event {
     Timer,
 }
 
+impl Event {
+    fn of(came: Option<Result<Bytes, Fault>>) -> Self {
+        match came {
+            Some(Ok(chunk)) => Self::Chunk(chunk),
+            Some(Err(fault)) => Self::Fault(fault),
+            None => Self::End,
+        }
+    }
+
+    fn is_small(&self) -> bool {
+        matches!(self, Self::Chunk(chunk) if chunk.len() < SMALL)
+    }
+}
+
 impl Relay {
     pub(super) fn new(line: Line, opened: Opened, lease: Lease, journal: Journal) -> Self {
         let length = opened.headers.get(http::header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse().ok());
@@ -93,7 +117,7 @@ impl Relay {
         Self {
             line,
             status: opened.status.as_u16(),
-            chunks: opened.chunks,
+            ahead: opened.chunks.into_iter().map(Event::Chunk).collect(),
             body: opened.body,
             shape,
             ended: false,
@@ -107,12 +131,21 @@ impl Relay {
         }
     }
 
+    /// Whether all bytes of the answer are here, so that what is next is all of it.
+    pub(super) fn is_whole(&self) -> bool {
+        match (&self.shape, self.ahead.front()) {
+            (Shape::Sized { left }, Some(Event::Chunk(chunk))) => *left == chunk.len() as u64,
+            _ => false,
+        }
+    }
+
     /// The answer's body for the client.
     pub(super) fn into_stream(self) -> impl Stream<Item = io::Result<Bytes>> + Send {
         stream::unfold(self, |mut relay| async move { Some((relay.next().await?, relay)) })
     }
 
-    async fn next(&mut self) -> Option<io::Result<Bytes>> {
+    /// The next bytes for the client.
+    pub(super) async fn next(&mut self) -> Option<io::Result<Bytes>> {
         loop {
             match std::mem::replace(&mut self.step, Step::Over) {
                 Step::Over => return None,
@@ -141,18 +174,42 @@ impl Relay {
     }
 
     async fn event(&mut self) -> Event {
-        if let Some(chunk) = self.chunks.pop_front() {
-            return Event::Chunk(chunk);
-        }
-        tokio::select! {
-            biased;
-            chunk = self.body.next(), if !self.ended => match chunk {
-                Some(Ok(chunk)) => { self.heard = Instant::now(); Event::Chunk(chunk) }
-                Some(Err(fault)) => Event::Fault(fault),
-                None => { self.ended = true; Event::End }
+        let event = match self.ahead.pop_front() {
+            Some(event) => event,
+            None => tokio::select! {
+                biased;
+                came = self.body.next(), if !self.ended => self.take_in(Event::of(came)).await,
+                () = self.timer.as_mut() => Event::Timer,
             },
-            () = self.timer.as_mut() => Event::Timer,
+        };
+        self.ended |= matches!(event, Event::End);
+        event
+    }
+
+    /// Notes the time of what came, and reads what comes right behind it: small chunks that are passed on together
+    /// leave in one write, which costs more than all else that is done for a chunk.
+    async fn take_in(&mut self, first: Event) -> Event {
+        let now = Instant::now();
+        let gap = now - std::mem::replace(&mut self.heard, now);
+        let mut more = gap < CROWDED && first.is_small();
+        while more && self.ahead.len() < CROWD {
+            let mut looks = 0;
+            // the task that reads the connection hands over one chunk at a time, so it needs a turn in between; the
+            // second look is hyper's, which asks twice in one turn
+            let came = poll_fn(|cx| match self.body.poll_next_unpin(cx) {
+                Poll::Ready(came) => Poll::Ready(Some(came)),
+                Poll::Pending if looks == 2 => Poll::Ready(None),
+                Poll::Pending => {
+                    looks += 1;
+                    cx.waker().wake_by_ref();
+                    Poll::Pending
+                }
+            });
+            let Some(event) = came.await.map(Event::of) else { break };
+            more = event.is_small();
+            self.ahead.push_back(event);
         }
+        first
     }
 
     /// The answer is under way.

@@ -12,6 +12,8 @@ use crate::wire::{Call, Payload};
 const HEADERS: [&str; 4] = ["x-session-affinity", "x-session-id", "session-id", "x-claude-code-session-id"];
 /// The first user message stands within so many messages, after system and developer ones.
 const OPENING: usize = 4;
+/// The bytes that are read at either end of a long text.
+const ENDS: usize = 1024;
 
 /// The session's name, where the client gives one.
 pub(super) fn name(call: &Call) -> Option<String> {
@@ -24,13 +26,13 @@ pub(super) fn affinity(call: &Call) -> Option<u64> {
     let Payload::Json(body) = &call.payload else { return None };
     let mut hasher = DefaultHasher::new();
     (&call.caller.name, &call.model).hash(&mut hasher);
-    if let Some(key) = body.get("prompt_cache_key").filter(|key| *key != "null") {
+    if let Some(key) = body.raw("prompt_cache_key").filter(|key| *key != b"null") {
         key.hash(&mut hasher);
     } else if let Some(name) = name(call) {
         name.hash(&mut hasher);
     } else {
-        let conversation = body.get("messages").or_else(|| body.get("input"))?;
-        body.get("instructions").hash(&mut hasher);
+        let conversation = body.raw("messages").or_else(|| body.raw("input"))?;
+        body.raw("instructions").map(ends).hash(&mut hasher);
         open(conversation, &mut hasher);
     }
     Some(hasher.finish())
@@ -38,13 +40,19 @@ pub(super) fn affinity(call: &Call) -> Option<u64> {
 
 /// Hashes a conversation up to its first user message, which stays however long the conversation grows. The rest of
 /// it is not read.
-fn open(conversation: &str, hasher: &mut DefaultHasher) {
-    if !conversation.starts_with('[') {
-        return conversation.hash(hasher);
+fn open(conversation: &[u8], hasher: &mut DefaultHasher) {
+    if !conversation.starts_with(b"[") {
+        return ends(conversation).hash(hasher);
     }
-    let mut reader = serde_json::Deserializer::from_str(conversation);
+    let mut reader = serde_json::Deserializer::from_slice(conversation);
     // the visitor stops the reader with an error once it has seen enough
     let _stopped = reader.deserialize_seq(Opening(hasher));
+}
+
+/// How long a text is, how it begins and how it ends: enough to tell system prompts of many pages apart.
+fn ends(text: &[u8]) -> (usize, &[u8], &[u8]) {
+    let most = text.len().min(ENDS);
+    (text.len(), &text[..most], &text[text.len() - most..])
 }
 
 struct Opening<'h>(&'h mut DefaultHasher);
@@ -63,7 +71,7 @@ impl<'de> Visitor<'de> for Opening<'_> {
         }
         for _ in 0..OPENING {
             let Some(message) = messages.next_element::<&RawValue>()? else { return Ok(()) };
-            message.get().hash(self.0);
+            ends(message.get().as_bytes()).hash(self.0);
             let role = Message::deserialize(&mut serde_json::Deserializer::from_str(message.get()));
             if role.is_ok_and(|message| message.role == Some("user")) {
                 break;
@@ -79,7 +87,7 @@ mod tests {
 
     fn hashed(conversation: &str) -> u64 {
         let mut hasher = DefaultHasher::new();
-        open(conversation, &mut hasher);
+        open(conversation.as_bytes(), &mut hasher);
         hasher.finish()
     }
 

@@ -14,10 +14,12 @@ use futures_util::{Stream, StreamExt, TryStreamExt};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
 use super::lanes::{Lane, Lanes};
+use super::sending::Sending;
 use crate::catalog::Provider;
 use crate::config::{Account, Settings};
 use crate::kit::{Fault, Kind, Secret};
 use crate::sim;
+use crate::wire::Pieces;
 use crate::wire::call::Upload;
 
 /// A body on its way to the client.
@@ -33,7 +35,7 @@ pub(super) struct Outgoing {
 
 /// What is sent.
 pub(super) enum Content {
-    Whole(Bytes),
+    Whole(Pieces),
     Upload(Upload),
 }
 
@@ -93,7 +95,7 @@ impl Upstream {
         let mut outgoing = reqwest::Request::new(request.method, url);
         *outgoing.headers_mut() = request.headers;
         *outgoing.body_mut() = Some(match request.body {
-            Content::Whole(bytes) => bytes.into(),
+            Content::Whole(pieces) => Sending::body(pieces),
             Content::Upload(upload) => {
                 if let Some(length) = upload.length {
                     outgoing.headers_mut().insert(http::header::CONTENT_LENGTH, length.into());
@@ -135,7 +137,7 @@ impl Upstream {
             return Err(Fault::new(Kind::Invalid(415), "the offline provider takes JSON bodies only"));
         };
         let path = request.url.trim_start_matches("sim:").to_owned();
-        let mut asked = http::Request::new(body);
+        let mut asked = http::Request::new(body.joined());
         *asked.method_mut() = request.method;
         *asked.uri_mut() = path.parse().unwrap_or_default();
         *asked.headers_mut() = request.headers;

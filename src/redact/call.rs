@@ -2,10 +2,8 @@
 
 use std::ops::Deref;
 
-use bytes::Bytes;
-
 use crate::wire::call::Upload;
-use crate::wire::{Call, Edit, Payload};
+use crate::wire::{Call, Edit, Payload, Pieces};
 
 /// A call that may be sent to a provider. Its field is private, so only this room makes one.
 pub struct Redacted(Call);
@@ -18,11 +16,11 @@ pub const fn pass(call: Call) -> Redacted {
 impl Redacted {
     /// The body with the gateway's own edits applied. A body that is no JSON object comes back as it is; an upload has
     /// no bytes here, see [`Redacted::take_upload`].
-    pub fn splice(&self, edits: &[Edit]) -> Bytes {
+    pub fn splice(&self, edits: &[Edit]) -> Pieces {
         match &self.0.payload {
             Payload::Json(json) => json.splice(edits),
-            Payload::Raw(bytes) => bytes.clone(),
-            Payload::Empty | Payload::Upload(_) => Bytes::new(),
+            Payload::Raw(bytes) => bytes.clone().into(),
+            Payload::Empty | Payload::Upload(_) => Pieces::default(),
         }
     }
 

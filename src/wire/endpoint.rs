@@ -1,6 +1,8 @@
 //! What a client asks for, and the words of its dialect: keep-alives, error events, the frame that ends an answer.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
+
+use memchr::memmem::Finder;
 
 /// An endpoint below a provider's base URL.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -95,7 +97,9 @@ pub enum Mark {
 /// Whether a chunk holds a `finish_reason` that is a string.
 fn finishes(frame: &[u8]) -> bool {
     const KEY: &[u8] = b"\"finish_reason\"";
-    memchr::memmem::find_iter(frame, KEY).any(|at| {
+    // made once: for a frame as short as most, making the searcher costs more than the search
+    static SEARCH: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(KEY));
+    SEARCH.find_iter(frame).any(|at| {
         let after = frame[at + KEY.len()..].trim_ascii_start();
         after.strip_prefix(b":").is_some_and(|value| value.trim_ascii_start().starts_with(b"\""))
     })

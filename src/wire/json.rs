@@ -4,12 +4,14 @@
 //! times what the network does. What the gateway changes, it splices.
 
 use std::borrow::Cow;
-use std::fmt;
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use bytes::Bytes;
-use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
+
+use super::pieces::{Joiner, Pieces};
+use super::scan;
 
 /// A JSON object: its bytes, and where its top-level members stand.
 #[derive(Clone)]
@@ -64,15 +66,21 @@ impl Edit {
 impl Json {
     /// Scans a body. The bytes are kept, not copied.
     pub fn parse(bytes: Bytes) -> Result<Self, JsonError> {
-        let mut duplicate = None;
-        let mut reader = serde_json::Deserializer::from_slice(&bytes);
-        let found = reader
-            .deserialize_map(Members { text: &bytes, duplicate: &mut duplicate })
-            .and_then(|members| reader.end().map(|()| members));
-        match (found, duplicate) {
-            (_, Some(key)) => Err(JsonError::Duplicate(key)),
-            (Ok(members), None) => Ok(Self { bytes, members }),
-            (Err(error), None) => Err(JsonError::Syntax(error.to_string())),
+        let mut members: Vec<Member> = Vec::with_capacity(16);
+        let mut wrong = None;
+        let scanned = scan::object(&bytes, |key, value| match decode(&bytes[key.clone()]) {
+            Some(name) if members.iter().any(|member| *member.key == *name) => {
+                wrong.get_or_insert(JsonError::Duplicate(name.into()));
+            }
+            Some(name) => members.push(Member { key: name.into(), whole: key.start..value.end, value }),
+            None => {
+                wrong.get_or_insert_with(|| syntax(&bytes));
+            }
+        });
+        match (scanned, wrong) {
+            (_, Some(wrong)) => Err(wrong),
+            (None, None) => Err(syntax(&bytes)),
+            (Some(()), None) => Ok(Self { bytes, members }),
         }
     }
 
@@ -81,10 +89,15 @@ impl Json {
         &self.bytes
     }
 
-    /// The JSON text of a top-level member.
+    /// The JSON text of a top-level member. It is checked to be UTF-8 again, so ask for short ones.
     pub fn get(&self, key: &str) -> Option<&str> {
+        std::str::from_utf8(self.raw(key)?).ok()
+    }
+
+    /// The same as bytes, however long it is.
+    pub fn raw(&self, key: &str) -> Option<&[u8]> {
         let member = self.members.iter().find(|member| &*member.key == key)?;
-        std::str::from_utf8(&self.bytes[member.value.clone()]).ok()
+        Some(&self.bytes[member.value.clone()])
     }
 
     /// A top-level member that is a string.
@@ -98,8 +111,8 @@ impl Json {
     }
 
     /// The body with the edits applied, later ones over earlier ones; all other bytes are as they came. Without any
-    /// change the same allocation comes back.
-    pub fn splice(&self, edits: &[Edit]) -> Bytes {
+    /// change the same allocation comes back, and long values are never copied.
+    pub fn splice(&self, edits: &[Edit]) -> Pieces {
         let mut values: Vec<Option<&str>> = vec![None; self.members.len()];
         let mut dropped = vec![false; self.members.len()];
         let mut added: Vec<(&str, &str)> = Vec::new();
@@ -131,15 +144,13 @@ impl Json {
         let same =
             |at: usize| values[at].is_none_or(|new| new.as_bytes() == &self.bytes[self.members[at].value.clone()]);
         if added.is_empty() && !dropped.contains(&true) && (0..values.len()).all(same) {
-            return self.bytes.clone();
+            return self.bytes.clone().into();
         }
         self.write(&values, &dropped, &added)
     }
 
-    fn write(&self, values: &[Option<&str>], dropped: &[bool], added: &[(&str, &str)]) -> Bytes {
-        let grown: usize = added.iter().map(|(key, value)| key.len() + value.len() + 8).sum::<usize>()
-            + values.iter().flatten().map(|value| value.len()).sum::<usize>();
-        let mut out = Vec::with_capacity(self.bytes.len() + grown);
+    fn write(&self, values: &[Option<&str>], dropped: &[bool], added: &[(&str, &str)]) -> Pieces {
+        let mut out = Joiner::new(&self.bytes);
         let open = self.bytes.iter().position(|&byte| byte == b'{').map_or(0, |at| at + 1);
         let mut from = 0;
         let mut kept = false;
@@ -147,96 +158,54 @@ impl Json {
             if dropped[at] {
                 // the text since the last kept member goes too: it is white space and the comma
                 if !kept && from == 0 {
-                    out.extend_from_slice(&self.bytes[..open]);
+                    out.keep(&self.bytes[..open]);
                 }
                 from = member.whole.end;
                 continue;
             }
             let lead = &self.bytes[from..member.whole.start];
             // before the first kept member no comma may stand, whatever was dropped in front of it
-            out.extend_from_slice(if kept || from == 0 {
-                lead
-            } else {
-                lead.trim_ascii_start().strip_prefix(b",").unwrap_or(lead)
-            });
+            out.keep(if kept || from == 0 { lead } else { lead.trim_ascii_start().strip_prefix(b",").unwrap_or(lead) });
             match values[at] {
                 Some(value) => {
-                    out.extend_from_slice(&self.bytes[member.whole.start..member.value.start]);
-                    out.extend_from_slice(value.as_bytes());
+                    out.keep(&self.bytes[member.whole.start..member.value.start]);
+                    out.put(value.as_bytes());
                 }
-                None => out.extend_from_slice(&self.bytes[member.whole.clone()]),
+                None => out.keep(&self.bytes[member.whole.clone()]),
             }
             from = member.whole.end;
             kept = true;
         }
         let tail = &self.bytes[from..];
         let (inside, rest) = if from == 0 { tail.split_at(open) } else { tail.split_at(0) };
-        out.extend_from_slice(inside);
+        out.keep(inside);
         for (key, value) in added {
             if kept {
-                out.push(b',');
+                out.put(b",");
             }
-            out.extend_from_slice(serde_json::Value::from(*key).to_string().as_bytes());
-            out.push(b':');
-            out.extend_from_slice(value.as_bytes());
+            out.put(serde_json::Value::from(*key).to_string().as_bytes());
+            out.put(b":");
+            out.put(value.as_bytes());
             kept = true;
         }
-        out.extend_from_slice(rest);
-        out.into()
+        out.keep(rest);
+        out.end()
     }
 }
 
-/// Collects the members of one object; values are skipped over, not decoded.
-struct Members<'a, 'd> {
-    text: &'a [u8],
-    duplicate: &'d mut Option<Box<str>>,
+/// A key without its quotes; decoded only where it holds an escape.
+fn decode(quoted: &[u8]) -> Option<Cow<'_, str>> {
+    let inside = std::str::from_utf8(&quoted[1..quoted.len() - 1]).ok()?;
+    if inside.contains('\\') {
+        return serde_json::from_slice(quoted).ok().map(Cow::Owned);
+    }
+    Some(Cow::Borrowed(inside))
 }
 
-impl<'de> Visitor<'de> for Members<'de, '_> {
-    type Value = Vec<Member>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut members: Vec<Member> = Vec::with_capacity(16);
-        let mut end = self.text.iter().position(|&byte| byte == b'{').map_or(0, |at| at + 1);
-        while let Some(Key(key)) = map.next_key::<Key<'de>>()? {
-            let value: &RawValue = map.next_value()?;
-            if members.iter().any(|member| *member.key == *key) {
-                *self.duplicate = Some(key.into());
-                return Err(serde::de::Error::custom("duplicate key"));
-            }
-            let start = value.get().as_ptr().addr() - self.text.as_ptr().addr();
-            let quote = end + self.text[end..start].iter().position(|&byte| byte == b'"').unwrap_or(0);
-            end = start + value.get().len();
-            members.push(Member { key: key.into(), whole: quote..end, value: start..end });
-        }
-        Ok(members)
-    }
-}
-
-/// A key, borrowed unless it holds escapes.
-struct Key<'de>(Cow<'de, str>);
-
-impl<'de> serde::Deserialize<'de> for Key<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Text;
-        impl<'de> Visitor<'de> for Text {
-            type Value = Key<'de>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a key")
-            }
-            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-                Ok(Key(Cow::Borrowed(text)))
-            }
-            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(Key(Cow::Owned(text.to_owned())))
-            }
-        }
-        deserializer.deserialize_str(Text)
-    }
+/// What a parser says of a body that is no object.
+fn syntax(bytes: &[u8]) -> JsonError {
+    let why = serde_json::from_slice::<BTreeMap<String, &RawValue>>(bytes).err();
+    JsonError::Syntax(why.map_or_else(|| "a key or a text in it cannot be read".to_owned(), |error| error.to_string()))
 }
 
 #[cfg(test)]
@@ -245,7 +214,7 @@ mod tests {
 
     fn spliced(body: &'static str, edits: &[Edit]) -> String {
         let json = Json::parse(Bytes::from_static(body.as_bytes())).expect("an object");
-        let out = json.splice(edits);
+        let out = json.splice(edits).joined();
         Json::parse(out.clone()).expect("the splice is an object");
         String::from_utf8(out.to_vec()).expect("UTF-8")
     }
@@ -278,8 +247,18 @@ mod tests {
     fn an_unchanged_body_is_the_same_allocation() {
         let bytes = Bytes::from_static(b"{\"model\":\"m\",\"stream\":true}");
         let json = Json::parse(bytes.clone()).expect("an object");
-        let out = json.splice(&[Edit::set_str("model", "m"), Edit::Default("stream".into(), "false".into())]);
+        let out = json.splice(&[Edit::set_str("model", "m"), Edit::Default("stream".into(), "false".into())]).joined();
         assert_eq!(out.as_ptr(), bytes.as_ptr());
+    }
+
+    #[test]
+    fn long_values_are_not_copied() {
+        let body = Bytes::from(format!("{{\"model\":\"a\",\"messages\":\"{}\"}}", "x".repeat(100_000)));
+        let json = Json::parse(body.clone()).expect("an object");
+        let pieces: Vec<Bytes> = json.splice(&[Edit::set_str("model", "b")]).into_iter().collect();
+        assert_eq!(pieces.concat(), String::from_utf8_lossy(&body).replacen("\"a\"", "\"b\"", 1).as_bytes());
+        let inside = |piece: &Bytes| body.as_ptr_range().contains(&piece.as_ptr());
+        assert!(pieces.iter().all(|piece| piece.len() < 100 || inside(piece)));
     }
 
     #[test]

@@ -4,9 +4,12 @@ pub mod call;
 pub mod endpoint;
 pub mod error;
 pub mod json;
+pub mod pieces;
+mod scan;
 pub mod sse;
 pub mod usage;
 
 pub use call::{Call, Caller, Payload};
 pub use endpoint::Endpoint;
 pub use json::{Edit, Json, JsonError};
+pub use pieces::Pieces;

@@ -134,7 +134,7 @@ fn the_body_names_the_model_as_the_provider_knows_it_and_nothing_else_changes() 
     let sent = |provider: &Provider, body| {
         let call = call(Endpoint::Chat, &[], body);
         let edits = adapter::of(provider.adapter).edits(provider, &call, Some("gpt-4o"));
-        String::from_utf8(call.splice(&edits).to_vec()).expect("UTF-8")
+        String::from_utf8(call.splice(&edits).joined().to_vec()).expect("UTF-8")
     };
     for id in ["openai", "xai", "deepseek", "azure"] {
         assert_eq!(sent(&shipped(id), BODY), BODY.replace("lab/gpt-4o", "gpt-4o"), "{id}");
@@ -154,7 +154,7 @@ fn rules_from_data_become_edits_in_the_order_drop_default_set() {
     let edits = adapter::edits_of(&provider("own", text).body);
     assert_eq!(edits[0], Edit::Drop("a".into()));
     let call = call(Endpoint::Chat, &[], r#"{"a":0,"b":0,"c":0,"gone":0}"#);
-    assert_eq!(call.splice(&edits), r#"{"a":1,"b":0,"c":[true],"big":9007199254740993}"#);
+    assert_eq!(call.splice(&edits).joined(), r#"{"a":1,"b":0,"c":[true],"big":9007199254740993}"#);
 }
 
 #[test]

@@ -150,10 +150,10 @@ fn a_fault_is_clean_in_its_sentence_code_field_and_in_what_the_upstream_said() {
 fn a_redacted_call_can_be_read_and_spliced_and_its_upload_taken_once() {
     let call = call(Endpoint::Chat, &[], r#"{"model":"a"}"#);
     assert_eq!(call.endpoint, Endpoint::Chat);
-    assert_eq!(call.splice(&[Edit::set_str("model", "b")]), r#"{"model":"b"}"#);
+    assert_eq!(call.splice(&[Edit::set_str("model", "b")]).joined(), r#"{"model":"b"}"#);
     let mut call = call;
     assert!(call.take_upload().is_none());
-    assert_eq!(call.splice(&[]), r#"{"model":"a"}"#, "asking for an upload takes nothing else away");
+    assert_eq!(call.splice(&[]).joined(), r#"{"model":"a"}"#, "asking for an upload takes nothing else away");
 }
 
 #[tokio::test]

@@ -1,5 +1,5 @@
-//! The one writer: a thread that commits whatever is queued in one transaction. It has no timer, so a lone entry is
-//! written at once and a crowd is written together.
+//! The one writer: a thread that commits whatever is queued in one transaction. A lone entry is written at once; where
+//! several came together the last time, the thread gathers for a moment, since a commit costs as much as ten entries.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -16,6 +16,10 @@ pub(super) const SLOW: Duration = Duration::from_secs(1);
 const RETRY: Duration = Duration::from_millis(250);
 /// How long `flush` waits for a disk that refuses.
 const FLUSH: Duration = Duration::from_secs(5);
+/// How long a crowd is gathered.
+const GATHER: Duration = Duration::from_micros(500);
+/// So many entries in one commit are a crowd.
+const CROWD: usize = 4;
 /// The most entries of one transaction, so that its first one does not wait for a long queue.
 const BATCH: usize = 512;
 
@@ -37,6 +41,8 @@ struct State {
     writing: Option<(usize, Instant)>,
     failure: Option<String>,
     asleep: bool,
+    /// How many entries the last batch had.
+    last: usize,
     closing: bool,
 }
 
@@ -105,12 +111,18 @@ impl Queue {
             state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
             state.asleep = false;
         }
+        if batch.is_empty() && state.last >= CROWD {
+            // nobody wakes it: whoever comes meanwhile pays for no system call
+            let more = |state: &mut State| state.pending.len() < BATCH && !state.closing;
+            state = self.work.wait_timeout_while(state, GATHER, more).unwrap_or_else(PoisonError::into_inner).0;
+        }
         if batch.is_empty() && state.pending.len() <= BATCH {
             std::mem::swap(batch, &mut state.pending);
         } else {
             let room = BATCH.saturating_sub(batch.len()).min(state.pending.len());
             batch.extend(state.pending.drain(..room));
         }
+        state.last = batch.len();
         state.writing = batch.first().map(|first| (batch.len(), first.came));
         true
     }

@@ -1,0 +1,87 @@
+//! What the hot path's smallest steps cost, in plain loops: the least of several rounds, in nanoseconds.
+
+#![allow(clippy::disallowed_methods, reason = "it measures from outside of the gateway")]
+
+#[allow(dead_code, reason = "the other bench asks for more of it")]
+#[path = "proxy/bodies.rs"]
+mod bodies;
+#[allow(dead_code, reason = "the other bench asks for more of it")]
+#[path = "proxy/work.rs"]
+mod work;
+
+use std::error::Error;
+use std::hint::black_box;
+use std::io::Write;
+use std::time::Instant;
+
+use keywheel::accounts::{Pool, Wanted};
+use keywheel::config::{self, Strategy};
+use keywheel::kit::{CallId, Clock};
+use keywheel::wire::sse::Frames;
+use keywheel::wire::{Edit, Endpoint, Json};
+use work::Work;
+
+const ROUNDS: usize = 9;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut out = std::io::stdout();
+    let mut tell = |what: &str, nanos: f64, bytes: usize| {
+        let speed = if bytes == 0 { String::new() } else { format!("  {:.2} GB/s", bytes as f64 / nanos) };
+        writeln!(out, "{what:<52} {nanos:>12.0} ns{speed}")
+    };
+    let large = bodies::request(Work::Large);
+    let small = bodies::request(Work::Small);
+    let edits = [Edit::set_str("model", "large"), Edit::Drop("client_metadata".into())];
+    let json = Json::parse(large.clone())?;
+    tell("wire::Json::parse, 232 B", least(20_000, || Json::parse(small.clone())), small.len())?;
+    tell("wire::Json::parse, 200 KB", least(200, || Json::parse(large.clone())), large.len())?;
+    tell("wire::Json::splice, 200 KB", least(500, || json.splice(&edits)), large.len())?;
+
+    let pool = pool()?;
+    for (strategy, name) in [(Strategy::Sticky, "sticky"), (Strategy::LeastBusy, "least busy")] {
+        let wanted = Wanted { provider: "bench", model: "m", strategy, affinity: Some(7), tried: &[] };
+        let what = format!("accounts::Pool::try_lease and back, 100, {name}");
+        tell(&what, least(20_000, || pool.try_lease(wanted).map(|lease| lease.succeeded())), 0)?;
+    }
+
+    let stream = bodies::frames().concat();
+    for cut in [stream.len(), 1400, 100] {
+        let what = format!("wire::sse::Frames and mark, chunks of {cut} B");
+        tell(&what, least(500, || frames(&stream, cut)), stream.len())?;
+    }
+    tell("kit::CallId::new", least(100_000, CallId::new), 0)?;
+    Ok(())
+}
+
+/// The least time of one run, over rounds of `times` runs each.
+fn least<T>(times: u32, mut run: impl FnMut() -> T) -> f64 {
+    let mut round = || {
+        let began = Instant::now();
+        for _ in 0..times {
+            black_box(run());
+        }
+        began.elapsed().as_secs_f64() * 1e9 / f64::from(times)
+    };
+    (0..ROUNDS).map(|_| round()).fold(f64::INFINITY, f64::min)
+}
+
+fn pool() -> Result<std::sync::Arc<Pool>, Box<dyn Error>> {
+    let mut text = "[providers.bench]\nadapter = \"openai\"\nbase_url = \"http://127.0.0.1:9/v1\"\n".to_owned();
+    for at in 0..100 {
+        text.push_str(&format!(
+            "[[accounts]]\nid = \"bench-{at}\"\nprovider = \"bench\"\nsecret = {{ env = \"KEY_{at}\" }}\n"
+        ));
+    }
+    let pool = Pool::new(Clock::system());
+    pool.apply(&config::parse(&text)?);
+    Ok(pool)
+}
+
+/// What the relay does with the bytes of a stream.
+fn frames(stream: &[u8], cut: usize) -> usize {
+    let (mut frames, mut marks) = (Frames::default(), 0);
+    for chunk in stream.chunks(cut) {
+        frames.push(chunk, |frame, _| marks += Endpoint::Chat.mark(frame) as usize);
+    }
+    marks
+}
