@@ -16,10 +16,10 @@ impl Credentials {
         Self(source)
     }
 
-    /// The account's secret; `None` for an account that needs none. Without it the account is to blame, since only a
-    /// person can mend that.
+    /// The account's secret; `None` for an account that needs none. Where there should be one and is none the account
+    /// does not rest: it is as good as ever once the variable, the program or the vault is mended.
     pub async fn of(&self, account: &Account) -> Result<Option<Secret>, Fault> {
-        self.0.resolve(account).await.map_err(|error| Fault::new(Kind::Blocked, error.to_string()))
+        self.0.resolve(account).await.map_err(|error| Fault::new(Kind::NoSecret, error.to_string()))
     }
 
     /// The provider refused the secret: what was kept of it is not used again.

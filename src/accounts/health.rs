@@ -173,6 +173,11 @@ impl Cooldown {
         }
     }
 
+    /// Whether a person must log in again.
+    pub(super) fn needs_login(&self) -> bool {
+        self.kind == Kind::NeedsLogin
+    }
+
     /// Whether a probe is due or under way.
     pub(super) fn half_open(&self, now: Time) -> bool {
         now >= self.until
@@ -197,9 +202,12 @@ impl Cooldown {
     }
 }
 
-/// When a cooldown ends: never unbounded, whatever the upstream says.
+/// When a cooldown ends: never unbounded, whatever the upstream says. A login that has ended is no cooldown.
 fn end(kind: Kind, step: u32, at: Attempted) -> Time {
     let wait = match kind {
+        // only a new login ends it, and that clears the cooldown
+        Kind::NeedsLogin => return Time::MAX,
+        Kind::StaleToken(wait) => wait.min(LONGEST_HINT),
         Kind::Throttled(Some(hint), _) | Kind::Overloaded(Some(hint)) => hint.min(LONGEST_HINT),
         Kind::OutOfCredit(Some(until)) | Kind::OverBudget(Some(until)) => until.since(at.failed).min(LONGEST_SPEND),
         Kind::OutOfCredit(None) | Kind::OverBudget(None) | Kind::Blocked => BLOCKED,

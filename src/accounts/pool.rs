@@ -92,6 +92,8 @@ pub enum Standing {
     Cooling,
     /// One call probes whether it is well again.
     HalfOpen,
+    /// Its login has ended; a person starts a new one.
+    NeedsLogin,
     /// A person switched it off.
     Disabled,
 }
@@ -231,7 +233,8 @@ impl Pool {
         }
         let health = match fault.kind {
             // a key or a model is the account's own, money and limits are the group's
-            Kind::KeyRejected | Kind::Blocked | Kind::OverBudget(_) | Kind::ModelMissing => &seat.state.health,
+            Kind::KeyRejected | Kind::Blocked | Kind::NeedsLogin | Kind::StaleToken(_) => &seat.state.health,
+            Kind::OverBudget(_) | Kind::ModelMissing => &seat.state.health,
             _ => &*seat.group,
         };
         match blame {
@@ -302,6 +305,7 @@ impl Seat {
             match health.gate(wanted.model, now) {
                 Gate::Open | Gate::Probe => {}
                 Gate::Probing(why) => return Err(Stop::Busy(format!("a probe is under way after: {why}"))),
+                Gate::Until(Time::MAX, why, kind) => return Err(Stop::Person(why.into_owned(), kind)),
                 Gate::Until(at, why, kind) => return Err(Stop::Until(at, why.into_owned(), kind)),
             }
         }
@@ -320,6 +324,7 @@ impl Seat {
         let (standing, reason, since, until) = match rest {
             _ if self.account.disabled => (Standing::Disabled, "switched off by a person".to_owned(), None, None),
             None => (Standing::Ready, self.resting_models(now), None, None),
+            Some(rest) if rest.needs_login() => (Standing::NeedsLogin, rest.reason.to_string(), Some(rest.since), None),
             Some(rest) => {
                 let standing = if rest.half_open(now) { Standing::HalfOpen } else { Standing::Cooling };
                 (standing, rest.reason.to_string(), Some(rest.since), Some(rest.until))

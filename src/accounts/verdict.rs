@@ -28,6 +28,8 @@ pub struct Verdict {
 pub(super) enum Stop {
     Until(Time, String, Kind),
     Busy(String),
+    /// Only a person can mend it.
+    Person(String, Kind),
     Never(String),
 }
 
@@ -53,6 +55,7 @@ impl NotBefore {
                 self.busy = true;
                 (why, None)
             }
+            Stop::Person(why, kind) => (why, Some(kind)),
             Stop::Never(why) => (why, None),
         };
         self.verdicts.push(Verdict { account: account.to_owned(), why, kind });

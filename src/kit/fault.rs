@@ -52,6 +52,14 @@ pub enum Kind {
     KeyRejected,
     /// The provider put the account on hold, or refuses where we call from; a person must act.
     Blocked,
+    /// The account's login has ended: only a person can start a new one.
+    NeedsLogin,
+    /// The account's token has expired and could not be renewed; the wait until that is tried again.
+    StaleToken(Duration),
+    /// The account's secret lies in a vault that is locked.
+    VaultLocked,
+    /// The account's secret is not where the settings say.
+    NoSecret,
     /// The account's money is spent, until the stated time where one is known.
     OutOfCredit(Option<Time>),
     /// The account's own budget is spent, until the stated time where one is known; its quota group goes on.
@@ -125,12 +133,13 @@ impl Kind {
         match self {
             Self::Invalid(_) | Self::Filtered | Self::Unauthorized | Self::Forbidden => Blame::Client,
             Self::NotFound | Self::ClientLimit(_) | Self::Left => Blame::Client,
-            Self::KeyRejected | Self::Blocked | Self::OutOfCredit(_) | Self::OverBudget(_) => Blame::Account,
+            Self::KeyRejected | Self::Blocked | Self::NeedsLogin | Self::StaleToken(_) => Blame::Account,
+            Self::OutOfCredit(_) | Self::OverBudget(_) => Blame::Account,
             Self::Throttled(_, Scope::Account) => Blame::Account,
             Self::Throttled(..) | Self::ModelMissing => Blame::AccountModel,
             Self::Overloaded(_) | Self::Upstream(_) | Self::Stalled | Self::Broken => Blame::Provider,
             Self::Unreachable => Blame::Network,
-            Self::Exhausted(_) | Self::Internal => Blame::Gateway,
+            Self::Exhausted(_) | Self::Internal | Self::VaultLocked | Self::NoSecret => Blame::Gateway,
         }
     }
 
@@ -140,6 +149,7 @@ impl Kind {
             Self::Invalid(_) | Self::Filtered | Self::Unauthorized | Self::Forbidden | Self::NotFound => Next::Stop,
             Self::ClientLimit(_) | Self::Left | Self::Internal | Self::Stalled | Self::Broken => Next::Stop,
             Self::KeyRejected | Self::Blocked | Self::OutOfCredit(_) | Self::OverBudget(_) => Next::OtherAccount,
+            Self::NeedsLogin | Self::StaleToken(_) | Self::VaultLocked | Self::NoSecret => Next::OtherAccount,
             Self::Throttled(..) | Self::ModelMissing | Self::Unreachable => Next::OtherAccount,
             Self::Upstream(_) => Next::SameAccount,
             Self::Overloaded(_) | Self::Exhausted(_) => Next::OtherRoute,
@@ -153,11 +163,11 @@ impl Kind {
             Self::Invalid(status) => status,
             Self::Filtered => 400,
             Self::Unauthorized => 401,
-            Self::Forbidden | Self::KeyRejected | Self::Blocked => 403,
+            Self::Forbidden | Self::KeyRejected | Self::Blocked | Self::NeedsLogin => 403,
             Self::NotFound | Self::ModelMissing => 404,
             Self::ClientLimit(_) | Self::Throttled(..) | Self::Exhausted(_) => 429,
             Self::OutOfCredit(_) | Self::OverBudget(_) => 402,
-            Self::Overloaded(_) => 503,
+            Self::Overloaded(_) | Self::StaleToken(_) | Self::VaultLocked | Self::NoSecret => 503,
             Self::Upstream(_) | Self::Unreachable | Self::Broken => 502,
             Self::Stalled => 504,
             Self::Left => 499,
@@ -176,6 +186,10 @@ impl Kind {
             Self::ClientLimit(_) => "client_rate_limit",
             Self::KeyRejected => "account_key_rejected",
             Self::Blocked => "account_blocked",
+            Self::NeedsLogin => "account_needs_login",
+            Self::StaleToken(_) => "account_token_expired",
+            Self::VaultLocked => "vault_locked",
+            Self::NoSecret => "account_secret_missing",
             Self::OutOfCredit(_) | Self::OverBudget(_) => "insufficient_quota",
             Self::Throttled(..) => "rate_limit_exceeded",
             Self::ModelMissing => "model_not_found",

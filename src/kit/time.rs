@@ -16,6 +16,9 @@ use serde::{Deserialize, Serialize};
 pub struct Time(i64);
 
 impl Time {
+    /// The end of time: what lasts until then ends only by somebody's deed.
+    pub const MAX: Self = Self(i64::MAX);
+
     /// From microseconds since the Unix epoch.
     pub const fn from_micros(micros: i64) -> Self {
         Self(micros)

@@ -132,6 +132,7 @@ const fn word(standing: Standing) -> &'static str {
         Standing::Ready => "ready",
         Standing::Cooling => "cooling",
         Standing::HalfOpen => "half_open",
+        Standing::NeedsLogin => "needs_login",
         Standing::Disabled => "disabled",
     }
 }

@@ -154,6 +154,21 @@ fn the_clients_mistakes_and_a_dead_network_leave_every_account_ready() {
 }
 
 #[test]
+fn an_ended_login_waits_for_a_person_and_an_expired_token_for_its_next_try() {
+    let bench = Bench::new([account("a")]);
+    bench.fail("m", Kind::StaleToken(Duration::from_secs(5)));
+    assert_eq!(bench.standing(0), Standing::Cooling);
+    bench.pass(Duration::from_secs(5));
+    bench.fail("m", Kind::NeedsLogin);
+    bench.pass(Duration::from_secs(400 * 24 * 3600));
+    assert_eq!(bench.standing(0), Standing::NeedsLogin);
+    let not = bench.lease("m").err().expect("no time heals it");
+    assert_eq!((not.at, not.busy, not.verdicts[0].kind), (None, false, Some(Kind::NeedsLogin)));
+    assert!(bench.pool.heal("a"));
+    assert!(bench.lease("m").is_ok());
+}
+
+#[test]
 fn a_missing_model_rests_alone_and_a_rejected_key_takes_the_account() {
     let bench = Bench::new([account("a")]);
     bench.fail("m", Kind::ModelMissing);
