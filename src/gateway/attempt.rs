@@ -28,6 +28,8 @@ pub(super) struct Opened {
     pub(super) chunks: VecDeque<Bytes>,
     pub(super) body: Body,
     pub(super) events: bool,
+    /// Whether it is a JSON document.
+    pub(super) json: bool,
     pub(super) stall: Duration,
 }
 
@@ -105,7 +107,7 @@ impl Attempt<'_> {
     ) -> Result<Opened, Fault> {
         let Incoming { status, headers, body } = incoming;
         let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let events = kind.starts_with("text/event-stream");
+        let (events, json) = (kind.starts_with("text/event-stream"), kind.contains("json"));
         let asks_model = !matches!(call.endpoint, Endpoint::Other(_));
         let (chunks, body) = match (asks_model, events) {
             // a stored object that is fetched may hold an old error
@@ -119,7 +121,7 @@ impl Attempt<'_> {
                 passed.append(name.clone(), value.clone());
             }
         }
-        Ok(Opened { status, headers: passed, chunks, body, events, stall: waits.stall })
+        Ok(Opened { status, headers: passed, chunks, body, events, json, stall: waits.stall })
     }
 
     /// Reads until the first data event, past comments and blank lines.

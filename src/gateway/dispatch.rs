@@ -50,7 +50,8 @@ struct Tries {
 impl Inner {
     /// Brings a call to the point where its answer begins.
     pub(super) async fn open(self: Arc<Self>, call: Call, settings: Arc<Settings>) -> Result<Started, Failed> {
-        let mut journal = Journal::open(&call, Arc::clone(&self.ledger), Arc::clone(&self.in_flight));
+        let mut journal =
+            Journal::open(&call, Arc::clone(&self.ledger), Arc::clone(&self.till), Arc::clone(&self.in_flight));
         let query = Query {
             settings: &settings,
             models: &self.models,

@@ -4,6 +4,7 @@ pub mod answer;
 mod attempt;
 mod dispatch;
 mod gate;
+mod gauge;
 mod journal;
 mod lanes;
 mod late;
@@ -13,6 +14,7 @@ mod relay;
 mod router;
 mod sending;
 mod session;
+mod till;
 mod upstream;
 
 use std::future::Future;
@@ -24,6 +26,7 @@ pub use answer::{Answer, Trace};
 pub use gate::{Gate, ListedModel};
 
 use crate::accounts::{Credentials, Pool};
+use crate::catalog::prices::Prices;
 use crate::config::{Account, Live};
 use crate::kit::{Clock, Fault, Secret, Time};
 use crate::redact::Known;
@@ -47,6 +50,8 @@ pub struct Parts {
     pub credentials: Credentials,
     /// The secrets that no error may hold.
     pub known: Arc<Known>,
+    /// What models cost.
+    pub prices: Prices,
     /// Where calls are recorded.
     pub ledger: Arc<dyn Ledger>,
 }
@@ -58,6 +63,7 @@ struct Inner {
     credentials: Credentials,
     known: Arc<Known>,
     ledger: Arc<dyn Ledger>,
+    till: Arc<till::Till>,
     upstream: upstream::Upstream,
     models: models::Directory,
     parking: parking::Parking,
@@ -68,8 +74,9 @@ struct Inner {
 impl Gateway {
     /// A gateway over these parts.
     pub fn new(parts: Parts) -> Self {
-        let Parts { settings, clock, pool, credentials, known, ledger } = parts;
+        let Parts { settings, clock, pool, credentials, known, prices, ledger } = parts;
         let upstream = upstream::Upstream::new();
+        let till = Arc::new(till::Till::new(prices));
         let models = models::Directory::default();
         let parking = parking::Parking::default();
         let in_flight = Arc::default();
@@ -81,6 +88,7 @@ impl Gateway {
             credentials,
             known,
             ledger,
+            till,
             upstream,
             models,
             parking,
@@ -97,6 +105,11 @@ impl Gateway {
     /// Calls that wait for an account.
     pub fn parked(&self) -> usize {
         self.0.parking.parked()
+    }
+
+    /// Puts another price table in force; calls that end from now on are priced by it.
+    pub fn reprice(&self, prices: Prices) {
+        self.0.till.replace(prices);
     }
 
     /// Asks every provider whose models are not stated, and that was not asked within the last hour, for them.

@@ -105,13 +105,14 @@ impl Event {
 }
 
 impl Relay {
-    pub(super) fn new(line: Line, opened: Opened, lease: Lease, journal: Journal) -> Self {
+    pub(super) fn new(line: Line, opened: Opened, lease: Lease, mut journal: Journal) -> Self {
         let length = opened.headers.get(http::header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse().ok());
         let shape = match (opened.events, length) {
             (true, _) => Shape::Events { frames: Frames::default(), finished: false },
             (false, Some(left)) => Shape::Sized { left },
             (false, None) => Shape::Unsized { kept: None },
         };
+        journal.answering(opened.events, opened.json);
         let now = Instant::now();
         let first = opened.stall.min(line.keep_alive);
         Self {
@@ -232,6 +233,7 @@ impl Relay {
     }
 
     fn chunk(&mut self, chunk: Bytes) -> Option<Bytes> {
+        self.journal.piece(&chunk);
         match &mut self.shape {
             Shape::Sized { left } => {
                 *left = left.saturating_sub(chunk.len() as u64);
@@ -240,10 +242,13 @@ impl Relay {
             Shape::Unsized { kept } => kept.replace(chunk),
             Shape::Events { frames, finished } => {
                 let mut last = None;
-                frames.push(&chunk, |frame, start| match self.line.endpoint.mark(frame) {
-                    Mark::Last if last.is_none() => last = Some(start),
-                    Mark::Finish => *finished = true,
-                    _ => {}
+                frames.push(&chunk, |frame, start| {
+                    self.journal.frame(frame);
+                    match self.line.endpoint.mark(frame) {
+                        Mark::Last if last.is_none() => last = Some(start),
+                        Mark::Finish => *finished = true,
+                        _ => {}
+                    }
                 });
                 let Some(at) = last else { return Some(chunk) };
                 let before = chunk.slice(..at);
@@ -262,6 +267,7 @@ impl Relay {
                 self.complete(last)
             }
             Shape::Events { frames, finished } => {
+                self.journal.frame(frames.rest());
                 let rest = if frames.rest().is_empty() { Mark::None } else { self.line.endpoint.mark(frames.rest()) };
                 let open = matches!(self.line.endpoint, Endpoint::Embeddings | Endpoint::Other(_));
                 if open || *finished || rest != Mark::None {

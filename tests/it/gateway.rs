@@ -8,6 +8,7 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use http::{HeaderMap, Method};
 use keywheel::accounts::{Credentials, Pool, Standing};
+use keywheel::catalog::prices::Prices;
 use keywheel::config::{self, Live};
 use keywheel::gateway::{Answer, Gate, Gateway, Parts};
 use keywheel::kit::{CallId, Clock};
@@ -63,6 +64,7 @@ impl Rig {
             pool: Arc::clone(&pool),
             credentials: Credentials::new(Arc::new(Source::new(move |name| keys.get(name).cloned(), clock))),
             known: Arc::new(Known::default()),
+            prices: Prices::shipped().expect("prices"),
             ledger: Arc::clone(&ledger) as Arc<dyn Ledger>,
         });
         Self { lab, gateway, pool, ledger }
@@ -263,6 +265,7 @@ async fn nobody_answers_at_the_address_and_no_account_is_benched() {
         pool: Arc::clone(&rig.pool),
         credentials: Credentials::new(Arc::new(Source::new(|_| Some("a-secret-value".to_owned()), clock))),
         known: Arc::new(Known::default()),
+        prices: Prices::shipped().expect("prices"),
         ledger: Arc::new(Memory::default()),
     });
     let (status, _, body, _) = read(gateway.call(call(CHAT)).await).await;

@@ -35,6 +35,7 @@ mod e2e_bad_starts;
 mod e2e_bytes;
 mod e2e_canary;
 mod e2e_clients;
+mod e2e_cost;
 mod e2e_doors;
 mod e2e_fresh;
 mod e2e_home;

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use http::{HeaderMap, Method};
 use keywheel::accounts::{Credentials, Lease, NotBefore, Pool, Row, Standing, Wanted};
+use keywheel::catalog::prices::Prices;
 use keywheel::config::{self, Account, Live, Strategy};
 use keywheel::gateway::{Answer, Gate, Gateway, Parts};
 use keywheel::kit::{CallId, Clock, Time};
@@ -186,6 +187,7 @@ impl Rig {
             pool: Arc::clone(&pool),
             credentials: Credentials::new(Arc::new(Source::new(move |name| keys.get(name).cloned(), clock.clone()))),
             known: Arc::new(Known::default()),
+            prices: Prices::shipped().expect("prices"),
             ledger: Arc::clone(&ledger) as Arc<dyn Ledger>,
         });
         Self { gateway, pool, ledger, clock, vendor: labs.vendor }
