@@ -21,7 +21,7 @@ mod xai;
 use bytes::Bytes;
 use http::HeaderMap;
 
-pub use body::edits_of;
+pub use body::{ask_usage, edits_of};
 pub use classify::Verdict;
 pub use models::model_ids;
 

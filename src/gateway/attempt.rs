@@ -14,7 +14,7 @@ use super::journal::Journal;
 use super::router::{Plan, Route};
 use super::upstream::{Body, Content, Incoming, Outgoing};
 use crate::accounts::Lease;
-use crate::adapter::{self, edits_of};
+use crate::adapter::{self, ask_usage, edits_of};
 use crate::config::{Account, Settings};
 use crate::kit::{Fault, Kind};
 use crate::redact::Redacted;
@@ -30,6 +30,8 @@ pub(super) struct Opened {
     pub(super) events: bool,
     /// Whether it is a JSON document.
     pub(super) json: bool,
+    /// Whether usage was asked for in the client's place.
+    pub(super) asked_usage: bool,
     pub(super) stall: Duration,
 }
 
@@ -76,6 +78,7 @@ impl Attempt<'_> {
             }
         }
         let mut edits = dialect.edits(provider, call, model);
+        edits.extend(ask_usage(provider, call));
         edits.extend(edits_of(&provider.body));
         edits.extend(edits_of(&self.plan.body));
         edits.extend(rules.iter().flat_map(|rules| edits_of(&rules.body)));
@@ -121,7 +124,8 @@ impl Attempt<'_> {
                 passed.append(name.clone(), value.clone());
             }
         }
-        Ok(Opened { status, headers: passed, chunks, body, events, json, stall: waits.stall })
+        let asked_usage = ask_usage(&self.route.provider, call).is_some();
+        Ok(Opened { status, headers: passed, chunks, body, events, json, asked_usage, stall: waits.stall })
     }
 
     /// Reads until the first data event, past comments and blank lines.
