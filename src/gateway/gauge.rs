@@ -11,7 +11,7 @@ const MOST: usize = 16 << 20;
 /// A reader beside the stream; nothing that it does changes a byte.
 pub(super) enum Gauge {
     /// Frames are looked at as they come.
-    Frames(Meter),
+    Frames(Box<Meter>),
     /// A whole JSON answer is read at its end; its chunks are shared, not copied.
     Whole { metering: Metering, kept: Vec<Bytes>, size: usize },
     /// Nothing in it can be read.
@@ -22,7 +22,7 @@ impl Gauge {
     /// A gauge for an answer: of events, of one JSON document, or of something else.
     pub(super) fn new(metering: Metering, events: bool, json: bool) -> Self {
         match (events, json) {
-            (true, _) => Self::Frames(Meter::new(metering)),
+            (true, _) => Self::Frames(Box::new(Meter::new(metering))),
             (false, true) => Self::Whole { metering, kept: Vec::new(), size: 0 },
             (false, false) => Self::Blind,
         }
