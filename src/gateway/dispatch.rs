@@ -6,16 +6,18 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::attempt::{Attempt, Opened};
+use super::failure::{Failure, Remedy, out_of_date};
 use super::journal::Journal;
 use super::parking::Ticket;
 use super::router::{Plan, Query};
 use super::{Inner, Trace, session};
 use crate::accounts::{Lease, NotBefore, Wanted};
+use crate::catalog::AdapterName;
 use crate::config::{Account, Settings};
 use crate::kit::{Blame, Fault, Kind, Next, Secret, Time};
 use crate::redact::{self, Redacted};
 use crate::store::Outcome;
-use crate::wire::{Call, Payload};
+use crate::wire::{Call, Edit, Payload};
 
 /// However many accounts there are, a call is tried no oftener.
 const MOST_ATTEMPTS: usize = 5;
@@ -44,13 +46,6 @@ struct Chosen {
     newer: Option<Secret>,
 }
 
-/// Why an attempt failed.
-struct Failure {
-    fault: Fault,
-    /// With this secret the same account may take the call after all.
-    newer: Option<Secret>,
-}
-
 /// What has been tried so far.
 struct Tries {
     /// Accounts that failed without cooling down.
@@ -59,6 +54,8 @@ struct Tries {
     repeated: Vec<Arc<Account>>,
     /// For each route, the accounts at an address that is short of capacity.
     shut: Vec<Vec<Arc<Account>>>,
+    /// What an adapter changed in the call after a refusal; it stays for all that speak the same dialect.
+    amended: Option<(AdapterName, Vec<Edit>)>,
     count: usize,
     last: Option<Fault>,
 }
@@ -102,6 +99,7 @@ impl Inner {
             tried: Vec::new(),
             repeated: Vec::new(),
             shut: vec![Vec::new(); plan.routes.len()],
+            amended: None,
             count: 0,
             last: None,
         };
@@ -119,17 +117,18 @@ impl Inner {
                 Err(not) => return Err(tries.fail(&not)),
             };
             let upload = matches!(call.payload, Payload::Upload(_));
-            let Failure { fault, newer } = match self.attempt(&mut call, settings, plan, &chosen, journal).await {
+            let tried = self.attempt(&mut call, settings, plan, &chosen, &tries, journal).await;
+            let Failure { fault, remedy } = match tried {
                 Ok(opened) => return Ok((opened, chosen.lease)),
                 Err(failure) => failure,
             };
             journal.fault(&fault);
             let begun = upload && !matches!(call.payload, Payload::Upload(_));
-            if let Some(secret) = newer {
+            if let Some(remedy) = remedy {
                 if begun {
                     return Err((out_of_date(chosen.lease.account()), None));
                 }
-                again = Some(tries.renew(chosen, fault, secret));
+                again = Some(tries.mend(plan, chosen, fault, remedy));
                 continue;
             }
             let lease = chosen.lease;
@@ -155,6 +154,7 @@ impl Inner {
         settings: &Settings,
         plan: &Plan,
         chosen: &Chosen,
+        tries: &Tries,
         journal: &mut Journal,
     ) -> Result<Opened, Failure> {
         let Chosen { at, lease, newer } = chosen;
@@ -164,17 +164,26 @@ impl Inner {
             Some(newer) => Some(newer.clone()),
             None => self.secret(account).await?,
         };
-        let attempt = Attempt { inner: self, settings, plan, route, lease, secret: secret.as_ref() };
-        let fault = match attempt.run(call, journal).await {
+        let amendment = tries.amended.as_ref().filter(|(adapter, _)| *adapter == route.provider.adapter);
+        let attempt = Attempt {
+            inner: self,
+            settings,
+            plan,
+            route,
+            lease,
+            secret: secret.as_ref(),
+            amendment: amendment.map(|(_, edits)| edits.as_slice()),
+        };
+        let failure = match attempt.run(call, journal).await {
             Ok(opened) => return Ok(opened),
-            Err(fault) => fault,
+            Err(failure) => failure,
         };
         match secret {
-            Some(refused) if fault.kind == Kind::KeyRejected && newer.is_none() => {
+            Some(refused) if failure.fault.kind == Kind::KeyRejected && newer.is_none() => {
                 let newer = self.renewed(account, &refused).await?;
-                Err(Failure { fault, newer })
+                Err(Failure { remedy: newer.map(Remedy::Secret), ..failure })
             }
-            _ => Err(fault.into()),
+            _ => Err(failure),
         }
     }
 
@@ -244,11 +253,17 @@ impl Tries {
         None
     }
 
-    /// Takes in a refused secret: the account is not to blame, and gets the call once more with a newer one.
-    fn renew(&mut self, refused: Chosen, fault: Fault, secret: Secret) -> Chosen {
+    /// Takes in a refusal that can be mended: the account is not to blame, and gets the call once more.
+    fn mend(&mut self, plan: &Plan, refused: Chosen, fault: Fault, remedy: Remedy) -> Chosen {
         self.count += 1;
         self.last = Some(fault);
-        Chosen { newer: Some(secret), ..refused }
+        match remedy {
+            Remedy::Secret(newer) => Chosen { newer: Some(newer), ..refused },
+            Remedy::Edits(edits) => {
+                self.amended = Some((plan.routes[refused.at].provider.adapter, edits));
+                refused
+            }
+        }
     }
 
     /// What the client is told when nothing is left to try: what the last attempt failed with, unless waiting for an
@@ -262,20 +277,6 @@ impl Tries {
         };
         (fault, not.at)
     }
-}
-
-impl From<Fault> for Failure {
-    fn from(fault: Fault) -> Self {
-        Self { fault, newer: None }
-    }
-}
-
-/// An upload was refused for a secret that has been renewed since; its bytes are gone, so only the client can send it
-/// once more.
-fn out_of_date(account: &Account) -> Fault {
-    let id = &account.id;
-    let words = format!("the secret of account {id} was out of date and has been renewed; send the upload again");
-    Fault::new(Kind::StaleToken(Duration::ZERO), words)
 }
 
 /// Whether a failure passes by itself within a client's reach.

@@ -3,6 +3,7 @@
 pub mod answer;
 mod attempt;
 mod dispatch;
+mod failure;
 mod gate;
 mod journal;
 mod lanes;

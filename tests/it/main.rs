@@ -59,6 +59,7 @@ mod lab_personas;
 mod lab_scripts;
 mod lab_support;
 mod matrix;
+mod matrix_amend;
 mod matrix_any;
 mod matrix_azure;
 mod matrix_calls;
