@@ -179,6 +179,14 @@ impl Pool {
         }
     }
 
+    /// An account that could take a call now, and is not taken: for a question that is no call, such as that for the
+    /// provider's models, which must not keep a call waiting.
+    pub fn able(&self, wanted: Wanted<'_>) -> Option<Arc<Account>> {
+        let (now, roster) = (self.clock.now(), self.roster.load());
+        let mut seats = roster.by_provider.get(wanted.provider)?.iter().map(|&at| &roster.seats[at]);
+        seats.find(|seat| seat.stands(&wanted, now).is_ok()).map(|seat| Arc::clone(&seat.account))
+    }
+
     /// Takes the account of a lease that was just given back once more, where nothing stands in its way by now.
     pub(super) fn again(self: &Arc<Self>, seat: &Arc<Seat>, model: &str, affinity: Option<u64>) -> Option<Lease> {
         let now = self.clock.now();

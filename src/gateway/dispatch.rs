@@ -47,7 +47,9 @@ struct Chosen {
 }
 
 /// What has been tried so far.
-struct Tries {
+struct Tries<'a> {
+    settings: &'a Settings,
+    plan: &'a Plan,
     /// Accounts that failed without cooling down.
     tried: Vec<Arc<Account>>,
     /// Accounts that get one more chance after a provider's failure.
@@ -88,7 +90,7 @@ impl Inner {
     }
 
     async fn dispatch(
-        &self,
+        self: &Arc<Self>,
         mut call: Redacted,
         settings: &Settings,
         plan: &Plan,
@@ -96,6 +98,8 @@ impl Inner {
     ) -> Result<(Opened, Lease), (Fault, Option<Time>)> {
         let affinity = session::affinity(&call);
         let mut tries = Tries {
+            settings,
+            plan,
             tried: Vec::new(),
             repeated: Vec::new(),
             shut: vec![Vec::new(); plan.routes.len()],
@@ -110,14 +114,14 @@ impl Inner {
         while tries.count < MOST_ATTEMPTS {
             let found = match again.take() {
                 Some(found) => Ok(found),
-                None => self.lease(&call, settings, plan, &tries, affinity, deadline, journal).await,
+                None => self.lease(&call, &tries, affinity, deadline, journal).await,
             };
             let chosen = match found {
                 Ok(found) => found,
                 Err(not) => return Err(tries.fail(&not)),
             };
             let upload = matches!(call.payload, Payload::Upload(_));
-            let tried = self.attempt(&mut call, settings, plan, &chosen, &tries, journal).await;
+            let tried = self.attempt(&mut call, &tries, &chosen, journal).await;
             let Failure { fault, remedy } = match tried {
                 Ok(opened) => return Ok((opened, chosen.lease)),
                 Err(failure) => failure,
@@ -128,7 +132,7 @@ impl Inner {
                 if begun {
                     return Err((out_of_date(chosen.lease.account()), None));
                 }
-                again = Some(tries.mend(plan, chosen, fault, remedy));
+                again = Some(tries.mend(chosen, fault, remedy));
                 continue;
             }
             let lease = chosen.lease;
@@ -136,13 +140,15 @@ impl Inner {
             if fault.kind.blame() != Blame::Client || journal.answered() {
                 lease.failed(&fault);
             }
-            if fault.kind == Kind::KeyRejected {
-                self.credentials.rejected(lease.account());
+            match fault.kind {
+                Kind::KeyRejected => self.credentials.rejected(lease.account()),
+                Kind::ModelMissing => self.model_missing(&plan.routes[chosen.at].provider),
+                _ => {}
             }
             if begun || fault.kind.next() == Next::Stop {
                 return Err((fault, None));
             }
-            again = tries.learn(chosen.at, lease, fault, settings);
+            again = tries.learn(chosen.at, lease, fault);
         }
         Err(tries.fail(&NotBefore::default()))
     }
@@ -151,12 +157,11 @@ impl Inner {
     async fn attempt(
         &self,
         call: &mut Redacted,
-        settings: &Settings,
-        plan: &Plan,
+        tries: &Tries<'_>,
         chosen: &Chosen,
-        tries: &Tries,
         journal: &mut Journal,
     ) -> Result<Opened, Failure> {
+        let Tries { settings, plan, .. } = *tries;
         let Chosen { at, lease, newer } = chosen;
         let (route, account) = (&plan.routes[*at], lease.account());
         journal.attempt(&route.provider.id, &account.id, &route.model);
@@ -188,17 +193,15 @@ impl Inner {
     }
 
     /// The next account along the routes, waiting for one where that helps.
-    #[expect(clippy::too_many_arguments, reason = "everything that a choice depends on, named at its only call")]
     async fn lease(
         &self,
         call: &Redacted,
-        settings: &Settings,
-        plan: &Plan,
-        tries: &Tries,
+        tries: &Tries<'_>,
         affinity: Option<u64>,
         deadline: Instant,
         journal: &mut Journal,
     ) -> Result<Chosen, NotBefore> {
+        let Tries { settings, plan, .. } = *tries;
         let seek = || {
             let mut nearest = NotBefore::default();
             for (at, route) in plan.routes.iter().enumerate() {
@@ -228,10 +231,10 @@ impl Inner {
     }
 }
 
-impl Tries {
+impl Tries<'_> {
     /// Takes in a failed attempt; gives back what is chosen for one more where the same account gets a second chance.
     /// Accounts that cool down are kept away by the pool itself.
-    fn learn(&mut self, at: usize, lease: Lease, fault: Fault, settings: &Settings) -> Option<Chosen> {
+    fn learn(&mut self, at: usize, lease: Lease, fault: Fault) -> Option<Chosen> {
         self.count += 1;
         let account = Arc::clone(lease.account());
         let (next, blame) = (fault.kind.next(), fault.kind.blame());
@@ -245,7 +248,7 @@ impl Tries {
                 // an account with an address of its own is another place, which may have what this one lacks
                 let beside =
                     |other: &&Arc<Account>| other.provider == account.provider && other.base_url == account.base_url;
-                self.shut[at].extend(settings.accounts.iter().filter(beside).cloned());
+                self.shut[at].extend(self.settings.accounts.iter().filter(beside).cloned());
             }
             _ if matches!(blame, Blame::Account | Blame::AccountModel) => {}
             _ => self.tried.push(account),
@@ -254,13 +257,13 @@ impl Tries {
     }
 
     /// Takes in a refusal that can be mended: the account is not to blame, and gets the call once more.
-    fn mend(&mut self, plan: &Plan, refused: Chosen, fault: Fault, remedy: Remedy) -> Chosen {
+    fn mend(&mut self, refused: Chosen, fault: Fault, remedy: Remedy) -> Chosen {
         self.count += 1;
         self.last = Some(fault);
         match remedy {
             Remedy::Secret(newer) => Chosen { newer: Some(newer), ..refused },
             Remedy::Edits(edits) => {
-                self.amended = Some((plan.routes[refused.at].provider.adapter, edits));
+                self.amended = Some((self.plan.routes[refused.at].provider.adapter, edits));
                 refused
             }
         }
