@@ -232,7 +232,7 @@ impl Pool {
     pub(super) fn failed(&self, lease: &Lease, fault: &Fault) {
         let now = self.clock.now();
         let seat = &lease.seat;
-        let at = Attempted { began: lease.taken, failed: now, spread: (mix(lease.token) % 1024) as u32 };
+        let at = Attempted { began: lease.taken, failed: now, spread: spread(lease.token) };
         let blame = fault.kind.blame();
         match blame {
             Blame::Provider => seat.breaker.failed(lease.token, now),
@@ -353,6 +353,11 @@ impl Seat {
         words.sort();
         words.join("; ")
     }
+}
+
+/// A number from 0 to 1023 that no two attempts in a row share, for jitter.
+pub(super) const fn spread(token: u64) -> u32 {
+    (mix(token) % 1024) as u32
 }
 
 /// Spreads a counter over all bits (the finaliser of SplitMix64), so that ties and jitter need no random source.

@@ -19,8 +19,15 @@ use crate::redact::{self, Redacted};
 use crate::store::Outcome;
 use crate::wire::{Call, Edit, Payload};
 
-/// However many accounts there are, a call is tried no oftener.
+/// However many accounts there are, a call is sent no oftener. Each eligible account gets it once; what is sent besides
+/// counts too: one second chance for each route after a provider's failure, and what an account refused and was mended.
 const MOST_ATTEMPTS: usize = 5;
+
+/// How long to wait, about, before a provider that is short of capacity is asked once more.
+const MOMENT: Duration = Duration::from_secs(1);
+
+/// Where the provider itself asks for a longer wait than this, another route is better.
+const LONGEST_MOMENT: Duration = Duration::from_secs(5);
 
 /// A call whose answer has begun.
 pub(super) struct Started {
@@ -46,14 +53,21 @@ struct Chosen {
     newer: Option<Secret>,
 }
 
+/// A second chance for an account.
+struct Repeat {
+    at: usize,
+    lease: Lease,
+    after: Duration,
+}
+
 /// What has been tried so far.
 struct Tries<'a> {
     settings: &'a Settings,
     plan: &'a Plan,
     /// Accounts that failed without cooling down.
     tried: Vec<Arc<Account>>,
-    /// Accounts that get one more chance after a provider's failure.
-    repeated: Vec<Arc<Account>>,
+    /// For each route, whether an account got its second chance after a provider's failure.
+    repeated: Vec<bool>,
     /// For each route, the accounts at an address that is short of capacity.
     shut: Vec<Vec<Arc<Account>>>,
     /// What an adapter changed in the call after a refusal; it stays for all that speak the same dialect.
@@ -101,7 +115,7 @@ impl Inner {
             settings,
             plan,
             tried: Vec::new(),
-            repeated: Vec::new(),
+            repeated: vec![false; plan.routes.len()],
             shut: vec![Vec::new(); plan.routes.len()],
             amended: None,
             count: 0,
@@ -148,7 +162,10 @@ impl Inner {
             if begun || fault.kind.next() == Next::Stop {
                 return Err((fault, None));
             }
-            again = tries.learn(chosen.at, lease, fault);
+            again = match tries.learn(chosen.at, lease, fault) {
+                Some(repeat) => self.repeat(repeat, settings, deadline, journal).await,
+                None => None,
+            };
         }
         Err(tries.fail(&NotBefore::default()))
     }
@@ -192,6 +209,25 @@ impl Inner {
         }
     }
 
+    /// The same account once more, if need be after a moment; `None` where something stands in its way.
+    async fn repeat(
+        &self,
+        repeat: Repeat,
+        settings: &Settings,
+        deadline: Instant,
+        journal: &mut Journal,
+    ) -> Option<Chosen> {
+        let Repeat { at, lease, after } = repeat;
+        if !after.is_zero() {
+            // the lease is kept: where capacity is short, another call in its place would not help
+            if !self.parking.pause(after, deadline, settings.parking.max_parked).await {
+                return None;
+            }
+            journal.parked(u64::try_from(after.as_micros()).unwrap_or(u64::MAX));
+        }
+        lease.again().map(|lease| Chosen { at, lease, newer: None })
+    }
+
     /// The next account along the routes, waiting for one where that helps.
     async fn lease(
         &self,
@@ -232,23 +268,26 @@ impl Inner {
 }
 
 impl Tries<'_> {
-    /// Takes in a failed attempt; gives back what is chosen for one more where the same account gets a second chance.
-    /// Accounts that cool down are kept away by the pool itself.
-    fn learn(&mut self, at: usize, lease: Lease, fault: Fault) -> Option<Chosen> {
+    /// Takes in a failed attempt; gives back the lease where the same account gets a second chance. Accounts that cool down
+    /// are kept away by the pool itself.
+    fn learn(&mut self, at: usize, lease: Lease, fault: Fault) -> Option<Repeat> {
         self.count += 1;
         let account = Arc::clone(lease.account());
-        let (next, blame) = (fault.kind.next(), fault.kind.blame());
+        let (kind, blame) = (fault.kind, fault.kind.blame());
         self.last = Some(fault);
-        match next {
-            Next::SameAccount if !self.repeated.iter().any(|other| other.id == account.id) => {
-                self.repeated.push(account);
-                return lease.again().map(|lease| Chosen { at, lease, newer: None });
+        match kind.next() {
+            Next::SameAccount if !self.repeated[at] => {
+                self.repeated[at] = true;
+                return Some(Repeat { at, lease, after: Duration::ZERO });
             }
-            Next::OtherRoute => {
+            Next::SameLater | Next::OtherRoute => {
                 // an account with an address of its own is another place, which may have what this one lacks
                 let beside =
                     |other: &&Arc<Account>| other.provider == account.provider && other.base_url == account.base_url;
                 self.shut[at].extend(self.settings.accounts.iter().filter(beside).cloned());
+                let after = moment(kind, &lease).filter(|_| !self.repeated[at])?;
+                self.repeated[at] = true;
+                return Some(Repeat { at, lease, after });
             }
             _ if matches!(blame, Blame::Account | Blame::AccountModel) => {}
             _ => self.tried.push(account),
@@ -279,6 +318,15 @@ impl Tries<'_> {
             _ => exhausted(not),
         };
         (fault, not.at)
+    }
+}
+
+/// When a second try at the same account makes sense; `None` where it does not.
+fn moment(kind: Kind, lease: &Lease) -> Option<Duration> {
+    match kind {
+        Kind::Overloaded(Some(hint)) => Some(hint).filter(|hint| *hint <= LONGEST_MOMENT),
+        Kind::Overloaded(None) => Some(lease.spread(MOMENT)),
+        _ => None,
     }
 }
 

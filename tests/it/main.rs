@@ -50,6 +50,7 @@ mod e2e_streams;
 mod e2e_time;
 mod floor_plan;
 mod gateway;
+mod gateway_repeats;
 mod gateway_streams;
 mod home;
 mod home_support;
