@@ -95,6 +95,13 @@ pub trait Adapter: Send + Sync {
         None
     }
 
+    /// What to change in a call that was refused as the client's mistake, so that one more try at the same account can
+    /// succeed; empty where only the client can mend it. Asked once in a call.
+    fn amend(&self, call: &Redacted, answer: &Answer) -> Vec<Edit> {
+        let _ = (call, answer);
+        Vec::new()
+    }
+
     /// What an error answer means: content filters first, then the provider's rows, the vendor's rules, the general table.
     fn classify(&self, provider: &Provider, answer: &Answer, now: Time) -> Fault {
         classify::fault(provider, answer, now, || self.verdict(answer, now))

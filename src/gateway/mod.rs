@@ -3,6 +3,7 @@
 pub mod answer;
 mod attempt;
 mod dispatch;
+mod failure;
 mod gate;
 mod gauge;
 mod journal;
@@ -141,6 +142,15 @@ impl Inner {
             self.known.learn(secret);
         }
         Ok(secret)
+    }
+
+    /// A secret newer than the refused one; from here on no error can hold it either.
+    async fn renewed(&self, account: &Account, refused: &Secret) -> Result<Option<Secret>, Fault> {
+        let newer = self.credentials.renewed(account, refused).await?;
+        if let Some(secret) = &newer {
+            self.known.learn(secret);
+        }
+        Ok(newer)
     }
 
     async fn answer(self: Arc<Self>, call: Call) -> Answer {

@@ -121,10 +121,11 @@ impl Labs {
         }
     }
 
-    /// What was seen since then, in the order in which it came.
+    /// The calls that were seen since then, in the order in which they came; look-ups of models are none.
     pub fn seen(&self) -> Vec<Seen> {
         let new = |(lab, from): (&Lab, &AtomicUsize)| lab.seen().split_off(from.load(Ordering::SeqCst));
         let mut seen: Vec<Seen> = self.labs.iter().zip(&self.from).flat_map(new).collect();
+        seen.retain(|seen| seen.method == Method::POST);
         seen.sort_by_key(|seen| seen.at);
         seen
     }
