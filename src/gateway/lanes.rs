@@ -14,6 +14,14 @@ use crate::kit::{Fault, Kind};
 const PER_LANE: usize = 90;
 const LANES: usize = 64;
 
+/// How far one answer is read ahead of its client over HTTP/2.
+const STREAM_WINDOW: u32 = 512 * 1024;
+
+/// Room for the windows of all streams, so that clients that read slowly do not stop the others on their connection. It
+/// bounds small frames too: h2 closes a connection, and with it every answer on it, once the frames that wait to be read
+/// cost it half of this (`too_many_data_frames`); an adaptive window begins at 64 KiB, which is a token or three for each.
+const CONNECTION_WINDOW: u32 = 64 * 1024 * 1024;
+
 /// The clients for one way, filled in order, made when needed.
 pub(super) struct Lanes {
     slots: [Slot; LANES],
@@ -135,7 +143,8 @@ fn client(way: &Way, speaks: Speaks) -> Result<reqwest::Client, Fault> {
         .tcp_nodelay(true)
         .pool_idle_timeout(Duration::from_secs(55))
         .http2_keep_alive_interval(Duration::from_secs(30))
-        .http2_adaptive_window(true)
+        .http2_initial_stream_window_size(STREAM_WINDOW)
+        .http2_initial_connection_window_size(CONNECTION_WINDOW)
         .tls_backend_preconfigured(tls(way, speaks)?);
     if speaks == Speaks::Http2 {
         builder = builder.http2_prior_knowledge();
