@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::pool::{Pool, Seat, spread};
+use super::pool::{Pool, spread};
+use super::seat::Seat;
 use crate::config::Account;
 use crate::kit::{Fault, Time};
 

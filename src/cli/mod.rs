@@ -4,6 +4,7 @@ pub mod command;
 pub mod exit;
 pub mod lines;
 mod pages;
+pub mod price;
 pub mod show;
 pub mod table;
 mod wait;
@@ -14,6 +15,7 @@ pub use command::{
 };
 pub use exit::Exit;
 pub use lines::Lines;
+pub use price::PriceVerb;
 
 use std::ffi::OsString;
 
