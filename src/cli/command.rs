@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::explain::Explain;
 use super::wait;
 
 /// The heading of the options that every verb takes.
@@ -39,6 +40,8 @@ pub enum Verb {
     /// List the newest calls, or show one with its attempts and decisions
     #[command(visible_alias = "request")]
     Requests(Requests),
+    /// Say why a past call went where it went, and why the others did not get it
+    Explain(Explain),
     /// Make, list, rotate and remove client keys
     #[command(subcommand)]
     Client(ClientVerb),

@@ -2,6 +2,7 @@
 
 pub mod command;
 pub mod exit;
+pub mod explain;
 pub mod lines;
 mod pages;
 pub mod show;

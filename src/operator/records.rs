@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::explained::Explained;
+
 /// A question or an order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -29,6 +31,11 @@ pub enum Ask {
         /// The beginning of its id.
         id: String,
     },
+    /// Why a past call went where it went.
+    Explain {
+        /// The beginning of its id.
+        id: String,
+    },
     /// Read the configuration again.
     Reload,
     /// Stop serving, letting calls under way finish for a while.
@@ -51,6 +58,8 @@ pub enum Reply {
     Requests(Vec<RequestRow>),
     /// To `Request`: the row, its attempts and decisions as JSON.
     Request(serde_json::Value),
+    /// To `Explain`.
+    Explained(Box<Explained>),
     /// To an order: what was done, in words.
     Done(String),
 }
