@@ -88,7 +88,8 @@ fn pool() -> Result<Arc<Pool>, Box<dyn Error>> {
     }
     let pool = Pool::new(Clock::system());
     pool.apply(&config::parse(&text)?);
-    let rows = pool.rows();
+    let mut rows = pool.rows();
+    rows.retain(|row| row.account.provider == "bench");
     for at in 0..rows.len() {
         let tried: Vec<_> = rows[..at].iter().map(|row| Arc::clone(&row.account)).collect();
         let wanted =
