@@ -7,6 +7,7 @@ mod explain;
 mod failure;
 mod leader;
 mod logs;
+mod prices;
 mod questions;
 mod reload;
 mod settings;
@@ -58,6 +59,7 @@ fn act(command: &Command, lines: &mut Lines<'_>) -> Result<(), Failure> {
         Verb::Serve(serve) => on_all_cores(start::serve(serve, prepared(paths)?, lines)),
         Verb::Client(verb) => clients::run(verb, &paths, lines),
         Verb::Config(verb) => settings::run(verb, &paths, lines),
+        Verb::Price(verb) => prices::run(verb, &paths, lines),
         Verb::Provider(verb) => on_one_core(questions::providers(verb, &paths, lines)),
         Verb::Account(verb) => on_one_core(questions::accounts(verb, &paths, lines)),
         Verb::Model(verb) => on_one_core(questions::models(verb, &paths, lines)),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::explain::Explain;
-use super::wait;
+use super::{PriceVerb, wait};
 
 /// The heading of the options that every verb takes.
 const PLACES: &str = "Places";
@@ -54,6 +54,9 @@ pub enum Verb {
     /// Show the models that can be called
     #[command(subcommand)]
     Model(ModelVerb),
+    /// Show and check what models cost, and import prices
+    #[command(subcommand)]
+    Price(PriceVerb),
     /// Show, check and change the configuration
     #[command(subcommand)]
     Config(ConfigVerb),

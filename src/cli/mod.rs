@@ -5,6 +5,7 @@ pub mod exit;
 pub mod explain;
 pub mod lines;
 mod pages;
+pub mod price;
 pub mod show;
 pub mod table;
 mod wait;
@@ -15,6 +16,7 @@ pub use command::{
 };
 pub use exit::Exit;
 pub use lines::Lines;
+pub use price::PriceVerb;
 
 use std::ffi::OsString;
 
