@@ -54,7 +54,6 @@ pub(super) fn choose(strategy: Strategy, candidates: &[Candidate], home: Option<
     }
     let top = candidates.iter().map(|candidate| candidate.priority).max()?;
     let mut equals = candidates.iter().enumerate().filter(|(_, candidate)| candidate.priority == top);
-    let best = |least: &dyn Fn(&Candidate) -> Rank| tied(candidates, top, dice, least);
     match strategy {
         // the session's account is remembered by the pool; a new session starts where the order says
         Strategy::Sticky | Strategy::FillFirst => equals.next().map(|(at, _)| at),
@@ -63,20 +62,20 @@ pub(super) fn choose(strategy: Strategy, candidates: &[Candidate], home: Option<
             equals.nth(usize::try_from(dice.turn % count).unwrap_or(0)).map(|(at, _)| at)
         }
         Strategy::Weighted => weighted(equals, dice),
-        Strategy::LeastBusy => best(&|candidate| (load(candidate), 0)),
-        Strategy::QuotaOptimized => best(&|candidate| {
+        Strategy::LeastBusy => tied(candidates, top, dice, |candidate| (load(candidate), 0)),
+        Strategy::QuotaOptimized => tied(candidates, top, dice, |candidate| {
             let Share { left, reset } = share(candidate);
             // what is about to be there again is spent first
-            (i64::from(WHOLE - left.min(WHOLE)), i64::from(reset.as_micros()))
+            (i64::from(WHOLE - left.min(WHOLE)), reset.as_micros())
         }),
-        Strategy::Cheapest => best(&|candidate| {
+        Strategy::Cheapest => tied(candidates, top, dice, |candidate| {
             (candidate.price.map_or(i64::MAX, |price| i64::try_from(price.pico()).unwrap_or(i64::MAX - 1)), 0)
         }),
         // one that nobody has measured is measured first
-        Strategy::Latency => best(&|candidate| (i64::from(candidate.first_byte.unwrap_or(0)), 0)),
+        Strategy::Latency => tied(candidates, top, dice, |candidate| (i64::from(candidate.first_byte.unwrap_or(0)), 0)),
         Strategy::Hybrid => {
             let scale = Scale::of(equals.map(|(_, candidate)| candidate));
-            best(&|candidate| (-scale.score(candidate), 0))
+            tied(candidates, top, dice, |candidate| (-scale.score(candidate), 0))
         }
     }
 }
@@ -84,24 +83,15 @@ pub(super) fn choose(strategy: Strategy, candidates: &[Candidate], home: Option<
 /// What a candidate is compared by: less is better.
 type Rank = (i64, i64);
 
-/// The best of the highest priority; the seed decides between those that are equally good. Two passes without a list:
-/// there may be a hundred.
-fn tied(candidates: &[Candidate], top: i32, dice: Dice, rank: &dyn Fn(&Candidate) -> Rank) -> Option<usize> {
-    let mut best: Option<(Rank, usize, u64)> = None;
-    for (at, candidate) in candidates.iter().enumerate().filter(|(_, candidate)| candidate.priority == top) {
-        let own = rank(candidate);
-        best = match best {
-            // the nth of n equals replaces the one before it with a chance of one in n
-            Some((least, chosen, count)) if own == least => {
-                let count = count + 1;
-                let takes = super::pool::mix(dice.seed ^ count) % count == 0;
-                Some((least, if takes { at } else { chosen }, count))
-            }
-            Some((least, ..)) if own > least => best,
-            _ => Some((own, at, 1)),
-        };
-    }
-    best.map(|(_, at, _)| at)
+/// The best of the highest priority; the seed decides between those that are equally good.
+fn tied(candidates: &[Candidate], top: i32, dice: Dice, rank: impl Fn(&Candidate) -> Rank) -> Option<usize> {
+    // one list, so that no rank is worked out twice
+    let ranks: Vec<Option<Rank>> =
+        candidates.iter().map(|candidate| (candidate.priority == top).then(|| rank(candidate))).collect();
+    let least = ranks.iter().flatten().min()?;
+    let mut equals = ranks.iter().enumerate().filter(|(_, rank)| rank.as_ref() == Some(least));
+    let count = equals.clone().count() as u64;
+    equals.nth(usize::try_from(dice.seed % count.max(1)).unwrap_or(0)).map(|(at, _)| at)
 }
 
 fn weighted<'a>(mut equals: impl Iterator<Item = (usize, &'a Candidate)> + Clone, dice: Dice) -> Option<usize> {
@@ -118,7 +108,9 @@ fn weighted<'a>(mut equals: impl Iterator<Item = (usize, &'a Candidate)> + Clone
 
 /// Calls under way per weight, in millionths.
 fn load(candidate: &Candidate) -> i64 {
-    i64::from(candidate.busy) * 1_000_000 / i64::from(candidate.weight.max(1))
+    let busy = i64::from(candidate.busy) * 1_000_000;
+    // most have the weight of one, and a division is not free
+    if candidate.weight == 1 { busy } else { busy / i64::from(candidate.weight.max(1)) }
 }
 
 /// An account of which nothing is known has all of its quota.
