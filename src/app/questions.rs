@@ -218,14 +218,14 @@ fn described(provider: &Provider) -> serde_json::Value {
     })
 }
 
-fn refused(refusal: Refusal) -> Failure {
+pub(super) fn refused(refusal: Refusal) -> Failure {
     match refusal.reason {
         Reason::Failed => Failure::new(refusal),
         Reason::BadConfig => Failure::bad_config(refusal),
     }
 }
 
-fn unexpected(reply: &Reply) -> Failure {
+pub(super) fn unexpected(reply: &Reply) -> Failure {
     // the words of a reply may be long, its kind is enough
     let kind = serde_json::to_value(reply).ok().and_then(|value| Some(value.as_object()?.keys().next()?.clone()));
     Failure::new(format_args!(

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::explain::Explain;
 use super::{Cost, PriceVerb, wait};
 
 /// The heading of the options that every verb takes.
@@ -41,6 +42,8 @@ pub enum Verb {
     Requests(Requests),
     /// Say what calls consumed and what they cost
     Cost(Cost),
+    /// Say why a past call went where it went, and why the others did not get it
+    Explain(Explain),
     /// Make, list, rotate and remove client keys
     #[command(subcommand)]
     Client(ClientVerb),

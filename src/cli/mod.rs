@@ -3,6 +3,7 @@
 pub mod command;
 pub mod cost;
 pub mod exit;
+pub mod explain;
 pub mod lines;
 mod pages;
 pub mod price;

@@ -9,9 +9,9 @@ use bytes::Bytes;
 use super::gauge::Gauge;
 use super::till::{Asked, Till};
 use super::{Trace, session};
-use crate::accounts::NotBefore;
+use crate::accounts::{Guest, NotBefore};
 use crate::kit::Fault;
-use crate::store::{Attempt, Context, Decision, Durable, Entry, Ledger, Outcome, Spend};
+use crate::store::{Attempt, Choice, Context, Decision, Durable, Entry, Ledger, Outcome, Spend};
 use crate::wire::{Call, Payload};
 
 /// The record of one call. Dropped unfinished, the client has left.
@@ -23,6 +23,10 @@ pub(super) struct Journal {
     in_flight: Arc<AtomicUsize>,
     /// Reads the answer as it passes, once it has begun.
     gauge: Gauge,
+    /// The tokens of both directions that the answer reported, once the call is over.
+    tokens: Option<u64>,
+    /// The call's place under the limits of its client, where it has any.
+    pub(super) guest: Option<Guest>,
 }
 
 impl Journal {
@@ -62,8 +66,10 @@ impl Journal {
             spend: Spend::default(),
             attempts: Vec::new(),
             decisions: Vec::new(),
+            choices: Vec::new(),
         };
-        Self { entry: Some(entry), started: Instant::now(), ledger, till, in_flight, gauge: Gauge::Blind }
+        let (entry, started, gauge) = (Some(entry), Instant::now(), Gauge::Blind);
+        Self { entry, started, ledger, till, in_flight, gauge, tokens: None, guest: None }
     }
 
     /// Microseconds since the call's arrival.
@@ -95,6 +101,11 @@ impl Journal {
                 head_us: None,
             });
         });
+    }
+
+    /// Notes what the account of the next attempt was chosen from.
+    pub(super) fn chose(&mut self, choice: Option<Choice>) {
+        self.with(|entry| entry.choices.extend(choice));
     }
 
     /// Notes the response head of the attempt under way.
@@ -183,6 +194,11 @@ impl Journal {
         self.till.settle(&asked, report)
     }
 
+    /// How many tokens the call took in both directions, as its answer said; known once it is recorded.
+    pub(super) const fn tokens(&self) -> Option<u64> {
+        self.tokens
+    }
+
     /// Records the call. Resolves when the record is durable; queued even if nobody waits.
     pub(super) fn finish(&mut self, outcome: Outcome, status: u16) -> Durable {
         let total_us = self.elapsed_us();
@@ -194,6 +210,12 @@ impl Journal {
                 entry.status = status;
                 entry.total_us = total_us;
                 entry.spend = self.spend(&entry);
+                self.tokens = entry.spend.usage.map(|usage| usage.total_input().saturating_add(usage.total_output()));
+                // a call that failed took no tokens; one whose answer did not say keeps its estimate
+                let tokens = if outcome == Outcome::Failed { Some(0) } else { self.tokens };
+                if let (Some(guest), Some(tokens)) = (&mut self.guest, tokens) {
+                    guest.used(tokens);
+                }
                 self.ledger.record(entry)
             }
         }

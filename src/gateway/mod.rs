@@ -4,6 +4,7 @@ mod alpn;
 pub mod answer;
 mod attempt;
 mod dispatch;
+mod expect;
 mod failure;
 mod gate;
 mod gauge;

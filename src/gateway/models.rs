@@ -144,8 +144,7 @@ impl Inner {
     }
 
     async fn ask(&self, settings: &Settings, provider: &Provider) -> Result<Vec<String>, Fault> {
-        let wanted =
-            Wanted { provider: &provider.id, model: "", strategy: Strategy::FillFirst, affinity: None, tried: &[] };
+        let wanted = Wanted { provider: &provider.id, strategy: Strategy::FillFirst, ..Wanted::default() };
         let none = || Fault::new(Kind::Exhausted(None), "no account is ready");
         let account = &self.pool.able(wanted).ok_or_else(none)?;
         let secret = self.secret(account).await?;

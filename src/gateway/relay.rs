@@ -294,11 +294,12 @@ impl Relay {
 
     /// The answer is whole: its last bytes go out once it is recorded.
     fn complete(&mut self, bytes: Bytes) -> Option<Bytes> {
-        if let Some(lease) = self.lease.take() {
-            lease.succeeded();
-        }
         self.journal.sent(bytes.len());
         let durable = self.journal.finish(Outcome::Completed, self.status);
+        if let Some(lease) = self.lease.take() {
+            self.journal.tokens().into_iter().for_each(|tokens| lease.used(tokens));
+            lease.succeeded();
+        }
         self.step = Step::Recording(bytes, durable);
         None
     }

@@ -4,9 +4,10 @@ use arc_swap::ArcSwap;
 
 use crate::catalog::price::Certainty;
 use crate::catalog::price_model::Billing;
+use crate::catalog::price_worst::{Bound, Unbounded};
 use crate::catalog::prices::{Prices, Query};
-use crate::kit::Time;
 use crate::kit::usage::Metering;
+use crate::kit::{Money, Time};
 use crate::store::Spend;
 use crate::wire::usage::{Report, Split};
 
@@ -34,6 +35,17 @@ impl Till {
     /// How a provider's answers are metered.
     pub(super) fn metering(&self, provider: &str) -> Metering {
         self.0.load().metering(provider)
+    }
+
+    /// The most that a call can cost; where neither it nor the model bounds the answer, for one of this length.
+    pub(super) fn at_most(&self, asked: &Asked<'_>, bound: &Bound, longest: u64) -> Option<Money> {
+        let prices = self.0.load();
+        let billing = Billing { at: asked.at, service_tier: None, region: None, speed: None };
+        let query = Query { provider: asked.provider, asked: asked.model, answered: None, billing };
+        match prices.worst_case(&query, bound) {
+            Err(Unbounded::Output) => prices.worst_case(&query, &Bound { max_tokens: Some(longest), ..*bound }).ok(),
+            price => price.ok(),
+        }
     }
 
     /// What the call cost. The provider's own figure wins; without usage the call is unpriced.

@@ -3,6 +3,7 @@
 //! `ops` answers in process, `client` carries the same question over the socket; both sides share these types, so a
 //! new question is one variant here and one arm in `ops`.
 
+pub mod explained;
 pub mod records;
 
 use std::future::Future;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::explained::Explained;
 use crate::kit::Usage;
 
 /// A question or an order.
@@ -38,6 +39,11 @@ pub enum Ask {
         /// Only calls from this time on, in microseconds since the epoch.
         since: Option<i64>,
     },
+    /// Why a past call went where it went.
+    Explain {
+        /// The beginning of its id.
+        id: String,
+    },
     /// Read the configuration again.
     Reload,
     /// Stop serving, letting calls under way finish for a while.
@@ -62,6 +68,8 @@ pub enum Reply {
     Request(serde_json::Value),
     /// To `Costs`.
     Costs(Vec<CostRow>),
+    /// To `Explain`.
+    Explained(Box<Explained>),
     /// To an order: what was done, in words.
     Done(String),
 }

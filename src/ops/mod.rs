@@ -2,6 +2,7 @@
 
 mod calls;
 mod costs;
+mod explain;
 mod lists;
 
 use std::future::Future;
@@ -9,6 +10,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 pub use costs::costs;
+pub use explain::explain;
 pub use lists::provider_rows;
 
 use crate::accounts::{Pool, Standing};
@@ -105,6 +107,7 @@ impl Desk {
             }
             Ask::Request { id } => self.read(move |ledger| request(ledger, &id)).await,
             Ask::Costs { by, since } => self.read(move |ledger| costs(ledger, &by, since)).await,
+            Ask::Explain { id } => self.read(move |ledger| explain(ledger, &id)).await,
             Ask::Reload => self.0.helm.reload().await.map(Reply::Done).map_err(Refusal::bad_config),
             Ask::Stop => {
                 self.0.helm.stop();

@@ -1,5 +1,6 @@
 //! What must outlive the process: one entry per call with its attempts and decisions.
 
+pub mod choice;
 pub mod entry;
 pub mod memory;
 mod prefix;
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 use crate::kit::Time;
 
+pub use choice::Choice;
 pub use entry::{Attempt, Context, Decision, Entry, Filter, Outcome};
 pub use memory::Memory;
 pub use spend::Spend;

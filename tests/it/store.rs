@@ -95,6 +95,7 @@ pub(crate) fn entry() -> Entry {
         spend: Spend::default(),
         attempts: Vec::new(),
         decisions: Vec::new(),
+        choices: Vec::new(),
     }
 }
 
