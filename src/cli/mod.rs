@@ -1,11 +1,14 @@
 //! The command line: words in, a `Command` out; records in, lines out. What a command does is in `app`.
 
+pub mod account;
 pub mod command;
+pub mod entry;
 pub mod exit;
 pub mod lines;
 mod pages;
 pub mod show;
 pub mod table;
+pub mod vault;
 mod wait;
 
 pub use command::{
@@ -14,6 +17,7 @@ pub use command::{
 };
 pub use exit::Exit;
 pub use lines::Lines;
+pub use vault::VaultVerb;
 
 use std::ffi::OsString;
 

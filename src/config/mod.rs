@@ -18,6 +18,7 @@ mod merge;
 mod origins;
 mod problem;
 mod read;
+pub mod roster;
 pub mod schema;
 pub mod settings;
 mod shape;
@@ -37,6 +38,7 @@ pub use problem::{Problem, Problems};
 pub use read::Place;
 pub use settings::{
     Account, Alias, ClientRules, Dialectic, Limits, Listen, Mode, Parking, SecretSource, Settings, Strategy, Tls,
+    VaultHome, VaultPlace,
 };
 pub use watch::{Watch, WatchError, watch};
 

@@ -48,6 +48,7 @@ mod e2e_rig;
 mod e2e_secrets;
 mod e2e_streams;
 mod e2e_time;
+mod e2e_vault;
 mod floor_plan;
 mod gateway;
 mod gateway_streams;
