@@ -7,6 +7,7 @@ mod detach;
 mod failure;
 mod leader;
 mod logs;
+mod prices;
 mod questions;
 mod reload;
 mod settings;
@@ -60,6 +61,7 @@ fn act(command: &Command, lines: &mut Lines<'_>) -> Result<(), Failure> {
         Verb::Client(verb) => clients::run(verb, &paths, lines),
         Verb::Vault(verb) => vault::run(verb, &paths, lines),
         Verb::Config(verb) => settings::run(verb, &paths, lines),
+        Verb::Price(verb) => prices::run(verb, &paths, lines),
         Verb::Provider(verb) => on_one_core(questions::providers(verb, &paths, lines)),
         Verb::Account(verb) => accounts::run(verb, &paths, lines),
         Verb::Model(verb) => on_one_core(questions::models(verb, &paths, lines)),

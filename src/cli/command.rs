@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::account::{AddAccount, ListAccounts, RmAccounts};
-use super::{VaultVerb, wait};
+use super::{PriceVerb, VaultVerb, wait};
 
 /// The heading of the options that every verb takes.
 const PLACES: &str = "Places";
@@ -55,6 +55,9 @@ pub enum Verb {
     /// Show the models that can be called
     #[command(subcommand)]
     Model(ModelVerb),
+    /// Show and check what models cost, and import prices
+    #[command(subcommand)]
+    Price(PriceVerb),
     /// Show, check and change the configuration
     #[command(subcommand)]
     Config(ConfigVerb),

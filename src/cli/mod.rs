@@ -6,6 +6,7 @@ pub mod entry;
 pub mod exit;
 pub mod lines;
 mod pages;
+pub mod price;
 pub mod show;
 pub mod table;
 pub mod vault;
@@ -17,6 +18,7 @@ pub use command::{
 };
 pub use exit::Exit;
 pub use lines::Lines;
+pub use price::PriceVerb;
 pub use vault::VaultVerb;
 
 use std::ffi::OsString;

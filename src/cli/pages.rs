@@ -10,7 +10,7 @@ use clap_mangen::Man;
 use super::Exit;
 
 /// The examples below each verb's help, by its path.
-const EXAMPLES: [(&str, &str); 16] = [
+const EXAMPLES: &[(&str, &str)] = &[
     (
         "serve",
         "  keywheel serve                                    on 127.0.0.1:4141 and the home's socket
@@ -46,6 +46,8 @@ const EXAMPLES: [(&str, &str); 16] = [
     ("vault import", "  keywheel vault import keys.sealed --replace"),
     ("provider check", "  keywheel provider check ./my-provider.toml"),
     ("model list", "  keywheel model list --why                         and why a model is missing"),
+    ("price show", "  keywheel price show MODEL --at 2026-12-24T20:00Z"),
+    ("price import", "  keywheel price import --dry-run model_prices_and_context_window.json"),
     ("config set", "  keywheel config set parking.max_wait 30s"),
     ("completions", "  keywheel completions bash > ~/.local/share/bash-completion/completions/keywheel"),
 ];

@@ -16,6 +16,7 @@ mod lines;
 mod load;
 mod merge;
 mod origins;
+pub mod pricing;
 mod problem;
 mod read;
 pub mod roster;

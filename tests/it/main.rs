@@ -18,6 +18,7 @@ mod adapter_hints;
 mod adapter_requests;
 mod adapter_shipped;
 mod cli;
+mod cli_price;
 mod config;
 mod config_discover;
 mod config_edit;
