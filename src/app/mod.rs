@@ -13,6 +13,7 @@ mod reload;
 mod settings;
 mod signals;
 mod start;
+mod trial;
 mod vault;
 
 use std::future::Future;

@@ -104,6 +104,7 @@ impl House {
             vault,
             helm: Arc::clone(&wheel) as Arc<dyn ops::Helm>,
             doors: urls.clone(),
+            clock: clock.clone(),
             started,
         });
         let gate: Arc<dyn Gate> = Arc::new(gateway.clone());

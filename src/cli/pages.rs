@@ -34,6 +34,7 @@ const EXAMPLES: &[(&str, &str)] = &[
   keywheel account add ci --provider lab --key-file /run/secrets/lab --tag ci --rpm 30
   keywheel account add work --replace               another key for an account that is there",
     ),
+    ("account test", "  keywheel account test work && echo good            the exit code tells"),
     ("account rm", "  keywheel account rm --tag old --yes"),
     (
         "vault rekey",

@@ -78,7 +78,7 @@ impl Safe {
 }
 
 /// The key file that `BY_FILE` names.
-fn credential(home: &Path) {
+pub fn credential(home: &Path) {
     keywheel::kit::file::private_dir(&home.join("config")).unwrap();
     keywheel::kit::file::replace(&home.join("config/credential"), &[9; 40]).unwrap();
 }
@@ -87,8 +87,8 @@ fn path(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
-const BY_FILE: &str = "vault = { home = \"key-file\", key_file = \"credential\" }";
-const A: &str = "[[accounts]]\nid = \"a\"\nprovider = \"lab\"\n";
+pub const BY_FILE: &str = "vault = { home = \"key-file\", key_file = \"credential\" }";
+pub const A: &str = "[[accounts]]\nid = \"a\"\nprovider = \"lab\"\n";
 const B: &str = "[[accounts]]\nid = \"b\"\nprovider = \"lab\"\nsecret = { env = \"KEY_B\" }\n";
 
 #[tokio::test]

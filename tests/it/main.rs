@@ -28,6 +28,7 @@ mod config_schema;
 mod config_watch;
 mod doors;
 mod doors_tls;
+mod e2e_account_test;
 mod e2e_accounts;
 mod e2e_background;
 mod e2e_bad_requests;
