@@ -5,6 +5,7 @@ mod announce;
 mod clients;
 mod detach;
 mod failure;
+mod import;
 mod leader;
 mod logs;
 mod prices;

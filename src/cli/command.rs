@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::account::{AddAccount, ListAccounts, RmAccounts, TestAccounts};
+use super::account::{AddAccount, ImportAccounts, ListAccounts, RmAccounts, TestAccounts};
 use super::{PriceVerb, VaultVerb, wait};
 
 /// The heading of the options that every verb takes.
@@ -175,6 +175,8 @@ pub enum AccountVerb {
     List(ListAccounts),
     /// Add an account: its key goes into the vault, the rest into the settings file
     Add(AddAccount),
+    /// Take keys over from where other programs keep them
+    Import(ImportAccounts),
     /// Ask providers whether they take the keys of accounts
     Test(TestAccounts),
     /// Remove accounts with their keys

@@ -23,6 +23,11 @@ impl Secret {
         &self.0
     }
 
+    /// Whether another is the same; takes as long wherever they differ.
+    pub fn same(&self, other: &Self) -> bool {
+        subtle::ConstantTimeEq::ct_eq(self.0.as_bytes(), other.0.as_bytes()).into()
+    }
+
     /// Whether there is nothing in it.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

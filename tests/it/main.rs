@@ -56,6 +56,7 @@ mod gateway;
 mod gateway_streams;
 mod home;
 mod home_support;
+mod import;
 mod lab;
 mod lab_models;
 mod lab_personas;
