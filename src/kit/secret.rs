@@ -1,5 +1,6 @@
 //! A secret in memory: wiped on drop, and without any trait that could print it.
 
+use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 /// A credential. It has no `Debug`, `Display` or `Serialize`; `expose` is allowed only in the files that
@@ -23,9 +24,9 @@ impl Secret {
         &self.0
     }
 
-    /// Whether another is the same; takes as long wherever they differ.
+    /// Whether both are the same, compared in the same time wherever they differ.
     pub fn same(&self, other: &Self) -> bool {
-        subtle::ConstantTimeEq::ct_eq(self.0.as_bytes(), other.0.as_bytes()).into()
+        self.0.as_bytes().ct_eq(other.0.as_bytes()).into()
     }
 
     /// Whether there is nothing in it.

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Handed;
+use crate::kit::Usage;
 
 /// A question or an order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -215,6 +216,28 @@ pub struct ModelRow {
     pub why: String,
 }
 
+/// Tokens of a call: each in one of these, whatever its medium.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tokens {
+    /// Fresh input.
+    pub input: u64,
+    /// Input read from the prompt cache.
+    pub cache_read: u64,
+    /// Input written to the prompt cache.
+    pub cache_write: u64,
+    /// Visible output.
+    pub output: u64,
+    /// Hidden reasoning.
+    pub reasoning: u64,
+}
+
+impl From<Usage> for Tokens {
+    fn from(usage: Usage) -> Self {
+        let [input, cache_read, cache_write, output, reasoning] = usage.sums();
+        Self { input, cache_read, cache_write, output, reasoning }
+    }
+}
+
 /// A call.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RequestRow {
@@ -244,4 +267,10 @@ pub struct RequestRow {
     pub parked_ms: u64,
     /// Milliseconds from arrival to end.
     pub total_ms: u64,
+    /// Tokens, where the answer told them.
+    pub usage: Option<Tokens>,
+    /// USD as a decimal string; `None` when the call is unpriced.
+    pub cost_usd: Option<String>,
+    /// Whether a count or a rate in it stands for one that is not known.
+    pub estimated: bool,
 }
