@@ -47,10 +47,13 @@ fn written(home: &Home) -> Vec<String> {
     own.map(|account| account.id.clone()).collect()
 }
 
-/// Kills it after a while that differs from run to run, from nothing to twice what the whole command takes; whether it
-/// was done by then.
+/// Kills it after a while that differs from run to run, from nothing to what the whole command takes and half as long
+/// again; whether it was done by then. Every fifth run is left alone, however busy the machine is.
 fn killed(mut child: Child, run: u64, longest: Duration) -> bool {
-    std::thread::sleep(longest.mul_f64((run * 7 % 20) as f64 / 10.0));
+    if run % 5 == 4 {
+        return child.wait().unwrap().success();
+    }
+    std::thread::sleep(longest.mul_f64((run * 7 % 20) as f64 / 13.0));
     let done = child.try_wait().unwrap();
     let _ = child.kill();
     child.wait().unwrap();
