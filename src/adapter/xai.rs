@@ -21,12 +21,12 @@ impl Adapter for Xai {
         if call.endpoint != Endpoint::Chat {
             return edits;
         }
-        let lists: [(&str, &[u8], fn(&Json) -> Vec<Edit>); 2] =
-            [("messages", b"\"name\"", unnamed), ("tools", b"\"strict\"", unstrict)];
-        for (key, word, change) in lists {
+        let mut change = |key: &'static str, word: &[u8], edit: fn(&Json) -> Vec<Edit>| {
             let list = json.raw(key).filter(|list| memmem::find(list, word).is_some());
-            edits.extend(list.and_then(|list| edit_items(list, change)).map(|list| Edit::Set(key.into(), list)));
-        }
+            edits.extend(list.and_then(|list| edit_items(list, edit)).map(|list| Edit::Set(key.into(), list)));
+        };
+        change("messages", b"\"name\"", unnamed);
+        change("tools", b"\"strict\"", unstrict);
         edits
     }
 
