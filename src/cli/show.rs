@@ -31,7 +31,7 @@ pub fn accounts(lines: &mut Lines<'_>, format: Format, rows: &[AccountRow]) -> i
         let AccountRow { id, provider, state, until, reason, .. } = row;
         table.row([id.clone(), provider.clone(), state.clone(), or_dash(until.as_ref()), reason.clone()]);
     }
-    let none = "no accounts yet; set a provider's key in the environment, or add [[accounts]] to the configuration";
+    let none = "no accounts yet; make one with: keywheel account add ID --provider PROVIDER";
     lines.list(format, rows, table, none)
 }
 

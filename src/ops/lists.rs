@@ -98,7 +98,7 @@ fn missing(provider: &Provider, accounts: &[Row]) -> String {
     }
     match (provider.env_key.first(), &provider.discover) {
         (Some(variable), _) => {
-            format!("no account; set {variable} and start keywheel again, or add one to the configuration")
+            format!("no account; set {variable} and start keywheel again, or: keywheel account add")
         }
         (None, Some(place)) => format!("no account; nothing answers on {place}"),
         (None, None) => "no account; add one to the configuration".to_owned(),
