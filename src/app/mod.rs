@@ -1,10 +1,12 @@
 //! Wiring: the only room that knows every concrete type. A `Command` comes in, an exit code goes out.
 
+mod accounts;
 mod announce;
 mod clients;
 mod detach;
 mod explain;
 mod failure;
+mod import;
 mod leader;
 mod logs;
 mod prices;
@@ -13,6 +15,8 @@ mod reload;
 mod settings;
 mod signals;
 mod start;
+mod trial;
+mod vault;
 
 use std::future::Future;
 use std::io::Write;
@@ -58,10 +62,11 @@ fn act(command: &Command, lines: &mut Lines<'_>) -> Result<(), Failure> {
         Verb::Serve(serve) if serve.detach => detach::start(command, serve, &prepared(paths)?, lines),
         Verb::Serve(serve) => on_all_cores(start::serve(serve, prepared(paths)?, lines)),
         Verb::Client(verb) => clients::run(verb, &paths, lines),
+        Verb::Vault(verb) => vault::run(verb, &paths, lines),
         Verb::Config(verb) => settings::run(verb, &paths, lines),
         Verb::Price(verb) => prices::run(verb, &paths, lines),
         Verb::Provider(verb) => on_one_core(questions::providers(verb, &paths, lines)),
-        Verb::Account(verb) => on_one_core(questions::accounts(verb, &paths, lines)),
+        Verb::Account(verb) => accounts::run(verb, &paths, lines),
         Verb::Model(verb) => on_one_core(questions::models(verb, &paths, lines)),
         Verb::Requests(asked) => on_one_core(questions::requests(asked, &paths, lines)),
         Verb::Cost(asked) => on_one_core(questions::costs(asked, &paths, lines)),

@@ -8,7 +8,7 @@ use super::failure::Failure;
 use super::start::{GRACE, LEDGER_FILE};
 use super::{leader, settings};
 use crate::catalog::Provider;
-use crate::cli::{AccountVerb, Cost, Format, Lines, ModelVerb, ProviderVerb, Requests, cost, show};
+use crate::cli::{AccountVerb, Cost, Exit, Format, Lines, ModelVerb, ProviderVerb, Requests, cost, show};
 use crate::client::Remote;
 use crate::config::Paths;
 use crate::kit::{Clock, Time};
@@ -53,7 +53,11 @@ pub(super) async fn accounts(verb: &AccountVerb, paths: &Paths, lines: &mut Line
         other => return Err(unexpected(&other)),
     };
     match verb {
-        AccountVerb::List(format) => Ok(show::accounts(lines, *format, &rows)?),
+        AccountVerb::List(asked) => {
+            let tagged = |row: &AccountRow| asked.tag.as_ref().is_none_or(|tag| row.tags.contains(tag));
+            let rows: Vec<AccountRow> = rows.into_iter().filter(tagged).collect();
+            Ok(show::accounts(lines, asked.format, &rows)?)
+        }
         AccountVerb::Show { id, format } => {
             let row: &AccountRow = rows
                 .iter()
@@ -61,6 +65,8 @@ pub(super) async fn accounts(verb: &AccountVerb, paths: &Paths, lines: &mut Line
                 .ok_or_else(|| Failure::new(format_args!("there is no account {id:?}; run: keywheel account list")))?;
             Ok(show::record(lines, *format, row)?)
         }
+        // done on files, in `accounts`
+        AccountVerb::Add(_) | AccountVerb::Import(_) | AccountVerb::Rm(_) | AccountVerb::Test(_) => Ok(()),
     }
 }
 
@@ -127,6 +133,16 @@ pub(super) async fn providers(verb: &ProviderVerb, paths: &Paths, lines: &mut Li
         }
         ProviderVerb::Check { file } => settings::check_provider(file, lines),
     }
+}
+
+/// The answer of the running gateway; `None` when none runs. For verbs that work on files first.
+pub(super) fn ask_if_running(paths: &Paths, question: Ask) -> Result<Option<Reply>, Failure> {
+    super::on_one_core(async {
+        match ask(paths, question).await {
+            Err(failure) if failure.exit == Exit::NotRunning => Ok(None),
+            answered => answered.map(Some),
+        }
+    })
 }
 
 async fn ask(paths: &Paths, question: Ask) -> Result<Reply, Failure> {

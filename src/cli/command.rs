@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::account::{AddAccount, ImportAccounts, ListAccounts, RmAccounts, TestAccounts};
 use super::explain::Explain;
-use super::{Cost, PriceVerb, wait};
+use super::{Cost, PriceVerb, VaultVerb, wait};
 
 /// The heading of the options that every verb takes.
 const PLACES: &str = "Places";
@@ -47,9 +48,12 @@ pub enum Verb {
     /// Make, list, rotate and remove client keys
     #[command(subcommand)]
     Client(ClientVerb),
-    /// Show accounts and their state
+    /// Add, show, test and remove accounts
     #[command(subcommand)]
     Account(AccountVerb),
+    /// Show, unlock, lock, re-key, export and import the vault
+    #[command(subcommand)]
+    Vault(VaultVerb),
     /// Show providers, or check a provider's file
     #[command(subcommand)]
     Provider(ProviderVerb),
@@ -173,7 +177,15 @@ pub struct NewClient {
 pub enum AccountVerb {
     /// List accounts and their state
     #[command(visible_alias = "ls")]
-    List(Format),
+    List(ListAccounts),
+    /// Add an account: its key goes into the vault, the rest into the settings file
+    Add(AddAccount),
+    /// Take keys over from where other programs keep them
+    Import(ImportAccounts),
+    /// Ask providers whether they take the keys of accounts
+    Test(TestAccounts),
+    /// Remove accounts with their keys
+    Rm(RmAccounts),
     /// Show one account
     Show {
         /// Its id

@@ -1,7 +1,9 @@
 //! The command line: words in, a `Command` out; records in, lines out. What a command does is in `app`.
 
+pub mod account;
 pub mod command;
 pub mod cost;
+pub mod entry;
 pub mod exit;
 pub mod explain;
 pub mod lines;
@@ -9,6 +11,7 @@ mod pages;
 pub mod price;
 pub mod show;
 pub mod table;
+pub mod vault;
 mod wait;
 
 pub use command::{
@@ -19,6 +22,7 @@ pub use cost::Cost;
 pub use exit::Exit;
 pub use lines::Lines;
 pub use price::PriceVerb;
+pub use vault::VaultVerb;
 
 use std::ffi::OsString;
 

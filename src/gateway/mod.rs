@@ -13,6 +13,7 @@ mod lanes;
 mod late;
 mod models;
 mod parking;
+mod probe;
 mod relay;
 mod router;
 mod sending;
@@ -27,6 +28,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 pub use answer::{Answer, Trace};
 pub use gate::{Gate, ListedModel};
+pub use probe::Proof;
 
 use crate::accounts::{Credentials, Pool};
 use crate::catalog::prices::Prices;

@@ -4,13 +4,16 @@
 //! new question is one variant here and one arm in `ops`.
 
 pub mod explained;
+mod handed;
 pub mod records;
 
 use std::future::Future;
 use std::pin::Pin;
 
+pub use handed::Handed;
 pub use records::{
-    AccountRow, Ask, CostRow, ModelRow, ProviderRow, Reason, Refusal, Reply, RequestRow, Status, Tokens,
+    AccountRow, Ask, Chosen, CostRow, ModelRow, ProviderRow, Reason, Refusal, Reply, RequestRow, Status, TestRow,
+    Tokens, VaultOrder,
 };
 
 /// An answer under way.

@@ -16,6 +16,7 @@ pub(super) fn account_rows(rows: &[Row]) -> Vec<AccountRow> {
         id: row.account.id.clone(),
         provider: row.account.provider.clone(),
         quota_group: row.account.quota_group.clone(),
+        tags: row.account.tags.clone(),
         state: word(row.standing).to_owned(),
         reason: row.reason.clone(),
         since: row.since.as_ref().map(Time::to_string),
@@ -97,7 +98,7 @@ fn missing(provider: &Provider, accounts: &[Row]) -> String {
     }
     match (provider.env_key.first(), &provider.discover) {
         (Some(variable), _) => {
-            format!("no account; set {variable} and start keywheel again, or add one to the configuration")
+            format!("no account; set {variable} and start keywheel again, or: keywheel account add")
         }
         (None, Some(place)) => format!("no account; nothing answers on {place}"),
         (None, None) => "no account; add one to the configuration".to_owned(),

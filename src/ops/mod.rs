@@ -4,6 +4,8 @@ mod calls;
 mod costs;
 mod explain;
 mod lists;
+mod test;
+mod vault;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -12,13 +14,15 @@ use std::sync::Arc;
 pub use costs::costs;
 pub use explain::explain;
 pub use lists::provider_rows;
+pub use test::{chosen, test};
 
 use crate::accounts::{Pool, Standing};
 use crate::config::Live;
 use crate::gateway::Gateway;
-use crate::kit::Time;
+use crate::kit::{Clock, Time};
 use crate::operator::{Answering, Ask, Operator, Refusal, Reply, Status};
 use crate::store::{Filter, Ledger, LedgerError};
+use crate::vault::Strongbox;
 
 /// An order under way: what was done, or why not, in words.
 pub type Doing<'a> = Pin<Box<dyn Future<Output = Result<String, String>> + Send + 'a>>;
@@ -45,10 +49,14 @@ pub struct Parts {
     pub gateway: Gateway,
     /// The calls.
     pub ledger: Arc<dyn Ledger>,
+    /// The secrets.
+    pub vault: Arc<Strongbox>,
     /// What only the wiring can do.
     pub helm: Arc<dyn Helm>,
     /// The open doors, as URLs.
     pub doors: Vec<String>,
+    /// What time it is.
+    pub clock: Clock,
     /// When the gateway started.
     pub started: Time,
 }
@@ -95,7 +103,11 @@ impl Desk {
     async fn answer(&self, ask: Ask) -> Result<Reply, Refusal> {
         let settings = self.0.settings.now();
         match ask {
-            Ask::Status => Ok(Reply::Status(self.status())),
+            Ask::Status => {
+                let mut status = self.status();
+                status.warnings.extend(vault::warning(&self.0.vault, &settings).await);
+                Ok(Reply::Status(status))
+            }
             Ask::Accounts => Ok(Reply::Accounts(lists::account_rows(&self.0.pool.rows()))),
             Ask::Providers => Ok(Reply::Providers(provider_rows(&settings))),
             Ask::Models { why } => {
@@ -109,6 +121,8 @@ impl Desk {
             Ask::Costs { by, since } => self.read(move |ledger| costs(ledger, &by, since)).await,
             Ask::Explain { id } => self.read(move |ledger| explain(ledger, &id)).await,
             Ask::Reload => self.0.helm.reload().await.map(Reply::Done).map_err(Refusal::bad_config),
+            Ask::Test(asked) => test(&self.0.gateway, &settings, &self.0.clock, &asked).await.map(Reply::Tested),
+            Ask::Vault(order) => vault::obey(&self.0.vault, order).await,
             Ask::Stop => {
                 self.0.helm.stop();
                 let pid = std::process::id();
