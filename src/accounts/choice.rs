@@ -7,6 +7,7 @@ use super::learned::Share;
 use super::roster::Roster;
 use super::verdict::Stop;
 use crate::config::Strategy;
+use crate::kit::Money;
 use crate::store::choice::{Choice, Considered, PassedOver};
 
 /// A choice that was made. Put into words only when it is recorded.
@@ -35,7 +36,7 @@ impl Chosen {
             priority: candidate.priority,
             share: candidate.share.map(|share| (share.left, share.reset)),
             first_byte_us: candidate.first_byte,
-            price: candidate.price,
+            price: candidate.price.map(|pico| Money::from_pico(pico.into())),
         };
         let passed = |(at, seat, stop): &(usize, usize, Stop)| PassedOver {
             route: route(*at),
@@ -65,9 +66,14 @@ pub fn choose_again(record: &Choice) -> Option<usize> {
         priority: one.priority,
         share: one.share.map(|(left, reset)| Share { left, reset }),
         first_byte: one.first_byte_us,
-        price: one.price,
+        price: one.price.map(pico),
     };
     let candidates: Vec<Candidate> = record.candidates.iter().enumerate().map(candidate).collect();
     let dice = Dice { turn: record.turn, seed: record.seed, affinity: record.affinity };
     choose(record.strategy, &candidates, record.home.then_some(record.chosen), dice)
+}
+
+/// Picodollars as a choice compares them: nothing costs more than nine million dollars.
+pub(super) fn pico(price: Money) -> i64 {
+    i64::try_from(price.pico()).unwrap_or(i64::MAX - 1)
 }

@@ -3,7 +3,7 @@
 
 use super::learned::{Share, WHOLE};
 use crate::config::Strategy;
-use crate::kit::{Money, Time};
+use crate::kit::Time;
 
 /// An account that could take the call.
 #[derive(Clone, Copy, Debug)]
@@ -22,8 +22,8 @@ pub(super) struct Candidate {
     pub(super) share: Option<Share>,
     /// Microseconds to the first byte, on average.
     pub(super) first_byte: Option<u32>,
-    /// The most that the call can cost there.
-    pub(super) price: Option<Money>,
+    /// The most that the call can cost there, in picodollars.
+    pub(super) price: Option<i64>,
 }
 
 /// What breaks ties and keeps the turn.
@@ -68,9 +68,7 @@ pub(super) fn choose(strategy: Strategy, candidates: &[Candidate], home: Option<
             // what is about to be there again is spent first
             (i64::from(WHOLE - left.min(WHOLE)), reset.as_micros())
         }),
-        Strategy::Cheapest => tied(candidates, top, dice, |candidate| {
-            (candidate.price.map_or(i64::MAX, |price| i64::try_from(price.pico()).unwrap_or(i64::MAX - 1)), 0)
-        }),
+        Strategy::Cheapest => tied(candidates, top, dice, |candidate| (candidate.price.unwrap_or(i64::MAX), 0)),
         // one that nobody has measured is measured first
         Strategy::Latency => tied(candidates, top, dice, |candidate| (i64::from(candidate.first_byte.unwrap_or(0)), 0)),
         Strategy::Hybrid => {

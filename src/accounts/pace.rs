@@ -202,10 +202,11 @@ impl Tokens {
 
     /// A call that is larger than the bucket goes when it is full.
     fn look(&self, tokens: u64, now: Time) -> Result<(), Full> {
-        let full_at = self.full_at.load(Ordering::Acquire).min(now.after(LONGEST_DEBT).as_micros());
+        let full_at = self.full_at.load(Ordering::Acquire);
         if full_at <= now.as_micros() {
             return Ok(());
         }
+        let full_at = full_at.min(now.after(LONGEST_DEBT).as_micros());
         let at = full_at.saturating_sub(self.micros(self.most - tokens.min(self.most)));
         if at <= now.as_micros() { Ok(()) } else { Err(Full::Tokens(self.tpm, Time::from_micros(at))) }
     }

@@ -68,9 +68,7 @@ impl Pool {
             candidates.reserve(seats.len());
             for &seat in seats {
                 match roster.seats[seat].stands(wanted, now) {
-                    Ok(()) => {
-                        candidates.push(Candidate { seat, route, ..roster.seats[seat].terms(wanted, hash, now) });
-                    }
+                    Ok(()) => candidates.push(roster.seats[seat].terms((route, seat), wanted, hash, now)),
                     Err(stop) => stops.push((route, seat, stop)),
                 }
             }

@@ -69,6 +69,9 @@ impl Roster {
                 shared,
                 breaker,
                 models: account.models.iter().map(|glob| WildMatch::new(glob)).collect(),
+                disabled: account.disabled,
+                weight: account.weight.max(1),
+                priority: account.priority,
                 pace,
                 provider_pace: roster.providers.get(&account.provider).cloned(),
             }));

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use wildmatch::WildMatch;
 
 use super::breaker::Breaker;
+use super::choice::pico;
 use super::choose::Candidate;
 use super::health::{Gate, Health};
 use super::pace::Pace;
@@ -26,6 +27,10 @@ pub(super) struct Seat {
     pub(super) shared: Arc<Shared>,
     pub(super) breaker: Arc<Breaker>,
     pub(super) models: Vec<WildMatch>,
+    /// Beside the others, so that a look at a hundred accounts does not go to each one's settings.
+    pub(super) disabled: bool,
+    pub(super) weight: u32,
+    pub(super) priority: i32,
     /// The limits that a person set for it, and for its provider.
     pub(super) pace: Arc<Pace>,
     pub(super) provider_pace: Option<Arc<Pace>>,
@@ -41,14 +46,13 @@ pub(super) struct State {
 impl Seat {
     /// Whether this account could take the call.
     pub(super) fn stands(&self, wanted: &Wanted<'_>, now: Time) -> Result<(), Stop> {
-        let account = &self.account;
-        if account.disabled {
+        if self.disabled {
             return Err(Stop::Never("switched off"));
         }
         if !self.models.is_empty() && !self.models.iter().any(|glob| glob.matches(wanted.model)) {
             return Err(Stop::Never("not for this model"));
         }
-        if wanted.tried.iter().any(|tried| tried.id == account.id) {
+        if wanted.tried.iter().any(|tried| tried.id == self.account.id) {
             return Err(Stop::Never("already tried"));
         }
         for health in [&self.state.health, &*self.group] {
@@ -84,20 +88,19 @@ impl Seat {
     }
 
     /// What a choice weighs of an account that could take the call: only what its strategy asks for is looked up.
-    pub(super) fn terms(&self, wanted: &Wanted<'_>, hash: u64, now: Time) -> Candidate {
+    pub(super) fn terms(&self, (route, seat): (usize, usize), wanted: &Wanted<'_>, hash: u64, now: Time) -> Candidate {
         use Strategy::{Hybrid, Latency, QuotaOptimized};
-        let account = &self.account;
         let (quota, speed) =
             (matches!(wanted.strategy, QuotaOptimized | Hybrid), matches!(wanted.strategy, Latency | Hybrid));
         Candidate {
-            seat: 0,
-            route: 0,
+            seat,
+            route,
             busy: self.state.busy.load(Ordering::Acquire),
-            weight: account.weight.max(1),
-            priority: account.priority,
+            weight: self.weight,
+            priority: self.priority,
             share: if quota { self.shared.windows.share(wanted.model, hash, now) } else { None },
             first_byte: if speed { self.state.speed.micros(now) } else { None },
-            price: wanted.price,
+            price: wanted.price.map(pico),
         }
     }
 
