@@ -6,10 +6,17 @@ mod choose;
 mod credentials;
 mod health;
 mod lease;
+mod outcome;
 mod pool;
+mod roster;
+mod row;
+mod seat;
 mod verdict;
+mod wanted;
 
 pub use credentials::Credentials;
 pub use lease::Lease;
-pub use pool::{Pool, Row, Standing, Wanted};
+pub use pool::Pool;
+pub use row::{Row, Standing};
 pub use verdict::{NotBefore, Verdict};
+pub use wanted::Wanted;
