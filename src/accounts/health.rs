@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::pace::Paces;
+use crate::kit::fault::Scope;
 use crate::kit::{Kind, Time};
 
 /// A hint that an upstream gives is never trusted for longer than this.
@@ -55,6 +57,7 @@ pub(super) struct Health {
     /// Whether there is any cooldown at all, so that the healthy are passed without a lock.
     ailing: AtomicBool,
     rests: Mutex<Rests>,
+    paces: Paces,
 }
 
 /// The whole account's cooldown, and those of single models.
@@ -72,14 +75,26 @@ impl Health {
 
     /// What stands in the way of a call of this model.
     pub(super) fn gate(&self, model: &str, now: Time) -> Gate {
-        if !self.ailing.load(Ordering::Acquire) {
-            return Gate::Open;
+        if self.ailing.load(Ordering::Acquire) {
+            let rests = self.lock();
+            let [whole, own] =
+                [rests.whole.as_ref(), rests.models.get(model)].map(|rest| rest.map_or(Gate::Open, |r| r.gate(now)));
+            let gate = worse(whole, own);
+            if gate != Gate::Open {
+                return gate;
+            }
         }
-        let rests = self.lock();
-        let gates =
-            [rests.whole.as_ref(), rests.models.get(model)].map(|rest| rest.map_or(Gate::Open, |r| r.gate(now)));
-        let [whole, model] = gates;
-        worse(whole, model)
+        match self.paces.holds(model, now) {
+            None => Gate::Open,
+            Some(at) => {
+                Gate::Until(at, Cow::Borrowed("calls are spaced after a 429"), Kind::Throttled(None, Scope::Model))
+            }
+        }
+    }
+
+    /// Notes a call that is about to be sent; false when the model's pace holds it back.
+    pub(super) fn admit(&self, model: &str, now: Time) -> bool {
+        self.paces.admit(model, now)
     }
 
     /// Makes this attempt the probe of every cooldown that is due; false when another was quicker.
@@ -96,12 +111,14 @@ impl Health {
         true
     }
 
-    /// The attempt succeeded: what it probed is healed. The late success of an ordinary attempt heals nothing.
-    pub(super) fn heal(&self, model: &str, token: u64) {
+    /// The attempt succeeded: what it probed is healed. The late success of an ordinary attempt heals nothing. Says
+    /// whether anything was.
+    pub(super) fn heal(&self, model: &str, token: u64) -> bool {
         if !self.ailing.load(Ordering::Acquire) {
-            return;
+            return false;
         }
         let mut rests = self.lock();
+        let before = (rests.whole.is_some(), rests.models.len());
         if rests.whole.as_ref().is_some_and(|rest| rest.probe == Some(token)) {
             rests.whole = None;
         }
@@ -109,6 +126,7 @@ impl Health {
             rests.models.remove(model);
         }
         self.ailing.store(rests.whole.is_some() || !rests.models.is_empty(), Ordering::Release);
+        before != (rests.whole.is_some(), rests.models.len())
     }
 
     /// The attempt ended without a verdict: another may probe.
@@ -127,6 +145,9 @@ impl Health {
 
     /// Notes a failure of the whole account (`model` is `None`) or of one model.
     pub(super) fn rest(&self, model: Option<&str>, kind: Kind, reason: Cow<'static, str>, at: Attempted) {
+        if let (Some(model), Kind::Throttled(wait, Scope::Model)) = (model, kind) {
+            self.paces.refused(model, at.began, wait, at.failed);
+        }
         let mut rests = self.lock();
         let before = match model {
             None => rests.whole.as_ref(),
@@ -152,6 +173,7 @@ impl Health {
     pub(super) fn clear(&self) {
         let mut rests = self.lock();
         *rests = Rests::default();
+        self.paces.clear();
         self.ailing.store(false, Ordering::Release);
     }
 }

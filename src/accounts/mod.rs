@@ -7,6 +7,7 @@ mod credentials;
 mod health;
 mod lease;
 mod outcome;
+mod pace;
 mod pool;
 mod roster;
 mod row;

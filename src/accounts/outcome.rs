@@ -6,10 +6,17 @@ use super::pool::{Pool, mix};
 use crate::kit::{Blame, Fault, Kind};
 
 impl Pool {
+    /// A good answer has begun: what the attempt probed is healed, and others need not wait for its end.
+    pub(super) fn answered(&self, lease: &Lease) {
+        let own = lease.seat.state.health.heal(&lease.model, lease.token);
+        if lease.seat.group.heal(&lease.model, lease.token) || own {
+            self.changed.notify_waiters();
+        }
+    }
+
     pub(super) fn succeeded(&self, lease: &Lease) {
         lease.seat.breaker.alive(lease.token);
-        lease.seat.state.health.heal(&lease.model, lease.token);
-        lease.seat.group.heal(&lease.model, lease.token);
+        self.answered(lease);
         if let Some(key) = lease.affinity {
             self.sessions.bind(key, &lease.seat.account.id, self.clock.now());
         }

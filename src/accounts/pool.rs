@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::sync::Notify;
@@ -12,10 +13,11 @@ use super::health::Gate;
 use super::roster::Roster;
 use super::row::Row;
 use super::seat::Seat;
-use super::verdict::NotBefore;
+use super::verdict::{NotBefore, Stop};
 use super::wanted::Wanted;
 use crate::config::{Settings, Strategy};
-use crate::kit::{Clock, Time};
+use crate::kit::fault::Scope;
+use crate::kit::{Clock, Kind, Time};
 
 /// All accounts. Readers work on a snapshot of the roster; each account's state is its own small lock.
 pub struct Pool {
@@ -55,8 +57,9 @@ impl Pool {
         loop {
             let mut not = NotBefore::default();
             let mut candidates = Vec::with_capacity(seats.len());
-            for &at in seats.iter().filter(|at| !lost.contains(*at)) {
-                match roster.seats[at].stands(&wanted, now) {
+            for &at in seats {
+                let stands = if lost.contains(&at) { Err(quicker(now)) } else { roster.seats[at].stands(&wanted, now) };
+                match stands {
                     Ok(candidate) => candidates.push(Candidate { seat: at, ..candidate }),
                     Err(stop) => not.note(&roster.seats[at].account.id, stop),
                 }
@@ -107,7 +110,8 @@ impl Pool {
                 _ => return Err(Taken),
             }
         }
-        Ok(lease)
+        // limits are the group's, and so is what was learnt of them
+        if seat.group.admit(wanted.model, now) { Ok(lease) } else { Err(Taken) }
     }
 
     /// Resolves when a lease has come back or the accounts have changed. Take it before looking, so that nothing is
@@ -142,6 +146,12 @@ impl Pool {
 
 /// Another call was quicker.
 struct Taken;
+
+/// What stands in the way of the slower one; a look a moment later sees what the other made of it.
+fn quicker(now: Time) -> Stop {
+    let why = "another call was quicker".to_owned();
+    Stop::Until(now.after(Duration::from_millis(1)), why, Kind::Throttled(None, Scope::Concurrency))
+}
 
 /// Spreads a counter over all bits (the finaliser of SplitMix64), so that ties and jitter need no random source.
 pub(super) const fn mix(counter: u64) -> u64 {

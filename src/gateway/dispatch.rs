@@ -107,7 +107,10 @@ impl Inner {
             let upload = matches!(call.payload, Payload::Upload(_));
             let attempt = Attempt { inner: self, settings, plan, route, lease: &lease };
             match attempt.run(&mut call, journal).await {
-                Ok(opened) => return Ok((opened, lease)),
+                Ok(opened) => {
+                    lease.answered();
+                    return Ok((opened, lease));
+                }
                 Err(fault) => {
                     journal.fault(&fault);
                     // what broke on the client's side before any answer says nothing of the account
@@ -154,8 +157,8 @@ impl Inner {
             Err(nearest)
         };
         let name = call.model.as_deref().unwrap_or_default();
-        let (client, room, returns) = (&call.caller.name, settings.parking.max_parked, tries.count > 0);
-        let ticket = Ticket { plan: name, client, deadline, room, returns };
+        let (client, room) = (&call.caller.name, settings.parking.max_parked);
+        let ticket = Ticket { plan: name, client, deadline, room, call: call.id };
         let began = Instant::now();
         let found = self.parking.enter(&self.pool, &self.clock, ticket, seek).await;
         let waited = began.elapsed();

@@ -7,6 +7,7 @@ mod gate;
 mod journal;
 mod lanes;
 mod late;
+mod line;
 mod models;
 mod parking;
 mod relay;
@@ -22,6 +23,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 pub use answer::{Answer, Trace};
 pub use gate::{Gate, ListedModel};
+pub use parking::Waiting;
 
 use crate::accounts::{Credentials, Pool};
 use crate::config::{Account, Live};
@@ -97,6 +99,11 @@ impl Gateway {
     /// Calls that wait for an account.
     pub fn parked(&self) -> usize {
         self.0.parking.parked()
+    }
+
+    /// The lines of those calls.
+    pub fn waiting(&self) -> Vec<Waiting> {
+        self.0.parking.lines(self.0.clock.now())
     }
 
     /// Asks every provider whose models are not stated, and that was not asked within the last hour, for them.

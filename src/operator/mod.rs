@@ -8,7 +8,7 @@ pub mod records;
 use std::future::Future;
 use std::pin::Pin;
 
-pub use records::{AccountRow, Ask, ModelRow, ProviderRow, Reason, Refusal, Reply, RequestRow, Status};
+pub use records::{AccountRow, Ask, Line, ModelRow, ProviderRow, Reason, Refusal, Reply, RequestRow, Status};
 
 /// An answer under way.
 pub type Answering<'a> = Pin<Box<dyn Future<Output = Result<Reply, Refusal>> + Send + 'a>>;

@@ -104,12 +104,28 @@ pub struct Status {
     pub in_flight: usize,
     /// Calls that wait for an account.
     pub parked: usize,
+    /// Their lines, one for each model that is waited for.
+    #[serde(default)]
+    pub waiting: Vec<Line>,
     /// Accounts that can take a call now, and all accounts.
     pub accounts_ready: usize,
     /// All accounts.
     pub accounts: usize,
     /// What is wrong now, in sentences; empty when all is well.
     pub warnings: Vec<String>,
+}
+
+/// Calls that wait for the same accounts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Line {
+    /// The model as clients name it.
+    pub plan: String,
+    /// How many wait.
+    pub calls: usize,
+    /// When the first of them expects an account, RFC 3339; absent when one may come back any moment.
+    pub first: Option<String>,
+    /// When the last of them can expect one, as those before it went.
+    pub last: Option<String>,
 }
 
 /// An account and its state.

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use crate::accounts::{Row, Standing};
 use crate::catalog::Provider;
 use crate::config::Settings;
-use crate::gateway::{Gate, Gateway};
+use crate::gateway::{Gate, Gateway, Waiting};
 use crate::kit::Time;
-use crate::operator::{AccountRow, ModelRow, ProviderRow};
+use crate::operator::{AccountRow, Line, ModelRow, ProviderRow};
 use crate::wire::Caller;
 
 /// Accounts in the order of the configuration.
@@ -70,6 +70,18 @@ pub(super) fn model_rows(settings: &Settings, gateway: &Gateway, accounts: &[Row
         rows.extend(broken);
     }
     rows
+}
+
+/// The lines of calls that wait.
+pub(super) fn waiting(gateway: &Gateway) -> Vec<Line> {
+    let text = |at: Time| at.to_string();
+    let line = |line: Waiting| Line {
+        plan: line.plan,
+        calls: line.calls,
+        first: line.first.map(text),
+        last: line.last.map(text),
+    };
+    gateway.waiting().into_iter().map(line).collect()
 }
 
 /// The models that a provider's data states; `provider/*` where they are asked of it.

@@ -72,6 +72,7 @@ impl Desk {
             listen: self.0.doors.clone(),
             in_flight: self.0.gateway.in_flight(),
             parked: self.0.gateway.parked(),
+            waiting: lists::waiting(&self.0.gateway),
             accounts_ready: rows.iter().filter(|row| row.standing == Standing::Ready).count(),
             accounts: rows.len(),
             warnings,

@@ -41,6 +41,7 @@ mod e2e_http2;
 mod e2e_keys;
 mod e2e_node_and_curl;
 mod e2e_opencode;
+mod e2e_parking;
 mod e2e_proxies;
 mod e2e_python;
 mod e2e_reload;
