@@ -31,9 +31,9 @@ pub(super) struct Cooldown {
     /// In words.
     pub(super) reason: Cow<'static, str>,
     /// What it failed with.
-    kind: Kind,
+    pub(super) kind: Kind,
     /// How many windows in a row ended in a failure: the step of the ladder.
-    step: u32,
+    pub(super) step: u32,
     /// The attempt that probes; only its result may close the cooldown.
     probe: Option<u64>,
 }
@@ -169,6 +169,13 @@ impl Health {
         self.ailing.store(true, Ordering::Release);
     }
 
+    /// Takes over rests of an earlier run.
+    pub(super) fn recall(&self, kept: Rests) {
+        let mut rests = self.lock();
+        self.ailing.store(kept.whole.is_some() || !kept.models.is_empty(), Ordering::Release);
+        *rests = kept;
+    }
+
     /// Ends every cooldown, on a person's word.
     pub(super) fn clear(&self) {
         let mut rests = self.lock();
@@ -187,6 +194,11 @@ pub(super) struct Attempted {
 }
 
 impl Cooldown {
+    /// One of an earlier run; whoever probed then is gone.
+    pub(super) const fn kept(since: Time, until: Time, reason: Cow<'static, str>, kind: Kind, step: u32) -> Self {
+        Self { since, until, reason, kind, step, probe: None }
+    }
+
     fn gate(&self, now: Time) -> Gate {
         match (now < self.until, self.probe) {
             (true, _) => Gate::Until(self.until, self.reason.clone(), self.kind),

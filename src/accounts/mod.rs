@@ -5,6 +5,7 @@ mod breaker;
 mod choose;
 mod credentials;
 mod health;
+mod kept;
 mod lease;
 mod outcome;
 mod pace;
@@ -16,6 +17,7 @@ mod verdict;
 mod wanted;
 
 pub use credentials::Credentials;
+pub use kept::{Kept, KeptAccount, KeptRest, KeptRests};
 pub use lease::Lease;
 pub use pool::Pool;
 pub use row::{Row, Standing};

@@ -10,6 +10,7 @@ impl Pool {
     pub(super) fn answered(&self, lease: &Lease) {
         let own = lease.seat.state.health.heal(&lease.model, lease.token);
         if lease.seat.group.heal(&lease.model, lease.token) || own {
+            self.altered.notify_one();
             self.changed.notify_waiters();
         }
     }
@@ -43,6 +44,9 @@ impl Pool {
             Blame::AccountModel => health.rest(Some(&lease.model), fault.kind, fault.message.clone(), at),
             Blame::Client => self.succeeded(lease),
             Blame::Provider | Blame::Network | Blame::Gateway => {}
+        }
+        if matches!(blame, Blame::Account | Blame::AccountModel) {
+            self.altered.notify_one();
         }
         if let (Some(key), Blame::Account | Blame::AccountModel) = (lease.affinity, blame) {
             self.sessions.forget(key);

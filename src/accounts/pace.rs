@@ -16,10 +16,12 @@ const WINDOWS: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(10),
 const MOST_CALLS: usize = 4096;
 /// Models remembered at the same time; whoever asks for made-up names could fill the memory otherwise.
 const MOST_MODELS: usize = 256;
+/// Where fewer went through, it was not their number that was too much: long prompts, or others who use the same key.
+const FEWEST: usize = 5;
 /// Two calls need not lie further apart, however few fit into a window.
 const WIDEST: Duration = Duration::from_millis(100);
 /// A pace that met no 429 for so many windows, and so long, is tried a little faster.
-const PATIENT_WINDOWS: u32 = 10;
+const PATIENT_WINDOWS: u32 = 3;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The paces of all models of an account or quota group.
@@ -130,7 +132,8 @@ impl Pace {
         }
         if let Some(lesson) = self.lesson.as_mut().filter(|lesson| admitted <= lesson.at) {
             // the same window taught it; what it let through is known better with each refusal
-            lesson.calls = lesson.calls.min(count(&self.admitted, lesson.from)).max(1);
+            lesson.calls = lesson.calls.min(count(&self.admitted, lesson.from));
+            self.lesson = self.lesson.filter(|lesson| lesson.calls >= FEWEST);
             return;
         }
         let Some((wait, window)) = wait.and_then(|wait| Some((wait, *WINDOWS.iter().find(|w| **w >= wait)?))) else {
@@ -142,8 +145,9 @@ impl Pace {
         // calls were let through here a moment before they were counted there
         let from = Time::from_micros(end.saturating_sub(length + length / 20));
         let most = self.lesson.filter(|old| old.window == window).map_or(usize::MAX, |old| old.calls * 19 / 20);
-        let calls = count(&self.admitted, from).min(most).max(1);
-        self.lesson = Some(Lesson { calls, window, from, at: now, due: now });
+        let calls = count(&self.admitted, from).min(most);
+        let lesson = Lesson { calls, window, from, at: now, due: now };
+        self.lesson = Some(lesson).filter(|lesson| lesson.calls >= FEWEST);
     }
 
     /// What was right an hour ago need not be right now: a pace that holds well is tried a little faster, and one that
@@ -157,7 +161,7 @@ impl Pace {
             self.lesson = None;
             return;
         }
-        lesson.calls += (lesson.calls / 10).max(1);
+        lesson.calls += (lesson.calls / 8).max(1);
         lesson.at = now;
     }
 }
@@ -231,23 +235,30 @@ mod tests {
     #[test]
     fn another_refusal_slows_down_and_long_peace_speeds_up() {
         let paces = taught();
-        assert!(paces.admit("m", at(1500)));
-        paces.refused("m", at(1500), Some(Duration::from_millis(500)), at(1501));
         let calls = || paces.lock()["m"].lesson.map(|lesson| lesson.calls);
-        assert_eq!(calls(), Some(1), "nothing went through in that second");
-        for second in 4..70 {
-            paces.admit("m", at(second * 1000));
+        let mut last = START;
+        for millis in 1000..2000 {
+            if paces.admit("m", at(millis)) {
+                last = at(millis);
+            }
         }
-        assert_eq!(calls(), Some(2));
+        paces.refused("m", last, Some(Duration::from_millis(100)), at(2000));
+        assert_eq!(calls(), Some(45), "what went through in that window");
+        for millis in (2500..63_000).step_by(10) {
+            paces.admit("m", at(millis));
+        }
+        assert_eq!(calls(), Some(50));
         assert!(paces.admit("m", at(400_000)));
         assert_eq!(calls(), None, "nobody called for minutes");
     }
 
     #[test]
-    fn a_hint_of_hours_and_none_at_all_teach_no_pace() {
-        for wait in [None, Some(Duration::from_secs(7200))] {
+    fn a_hint_of_hours_none_at_all_and_a_single_refusal_teach_no_pace() {
+        for (wait, calls) in [(None, 50), (Some(Duration::from_secs(7200)), 50), (Some(Duration::from_secs(1)), 4)] {
             let paces = Paces::default();
-            assert!(paces.admit("m", START));
+            for _ in 0..calls {
+                assert!(paces.admit("m", START));
+            }
             paces.refused("m", START, wait, at(1));
             assert!(paces.admit("m", at(2)) && paces.admit("m", at(2)) && paces.holds("m", at(2)).is_none());
         }

@@ -27,6 +27,8 @@ pub struct Pool {
     tokens: AtomicU64,
     /// Wakes whoever waits for an account: a lease came back, or a person changed something.
     pub(super) changed: Notify,
+    /// Wakes whoever writes down why accounts rest.
+    pub(super) altered: Notify,
 }
 
 impl Pool {
@@ -38,6 +40,7 @@ impl Pool {
             sessions: super::affinity::Sessions::default(),
             tokens: AtomicU64::new(1),
             changed: Notify::new(),
+            altered: Notify::new(),
         })
     }
 
@@ -120,6 +123,15 @@ impl Pool {
         self.changed.notified()
     }
 
+    /// Resolves when an account has begun or ended a rest since it was last asked.
+    pub async fn altered(&self) {
+        self.altered.notified().await;
+    }
+
+    pub(super) fn roster(&self) -> arc_swap::Guard<Arc<Roster>> {
+        self.roster.load()
+    }
+
     /// Whether a provider has any account that no person switched off.
     pub fn serves(&self, provider: &str) -> bool {
         let roster = self.roster.load();
@@ -133,6 +145,7 @@ impl Pool {
         let Some(seat) = roster.seats.iter().find(|seat| seat.account.id == id) else { return false };
         seat.state.health.clear();
         seat.group.clear();
+        self.altered.notify_one();
         self.changed.notify_waiters();
         true
     }

@@ -8,6 +8,7 @@ mod leader;
 mod logs;
 mod questions;
 mod reload;
+mod rests;
 mod settings;
 mod signals;
 mod start;

@@ -133,7 +133,7 @@ async fn answer(
     let looked_up = parts.method == Method::GET;
     let counted = if looked_up { Ok(None) } else { room.rate.count(&key, &room.engine, &at) };
     let (answer, link) = match counted {
-        Err(refusal) => (Some(refusal), Link::Keep),
+        Err(refusal) => (Some(*refusal), Link::Keep),
         Ok(throttle) => {
             let usual = || room.engine.answer(&key, Request::from_parts(parts, body));
             let (answer, link) = script.play(&room.engine, &at, usual);

@@ -35,19 +35,19 @@ impl Rate {
     }
 
     /// Counts a call: what its good answer says of the rate, else the refusal.
-    pub(super) fn count(&self, who: &str, engine: &Engine, at: &At<'_>) -> Result<Option<Throttle>, Answer> {
+    pub(super) fn count(&self, who: &str, engine: &Engine, at: &At<'_>) -> Result<Option<Throttle>, Box<Answer>> {
         let Some((limits, telling)) = self.enforced.get() else { return Ok(None) };
         match limits.count(who) {
             Ok(throttle) => Ok(Some(throttle).filter(|_| *telling == Telling::Always)),
             Err(refusal) => {
                 self.refused.fetch_add(1, Ordering::SeqCst);
-                Err(match (&refusal, telling) {
+                Err(Box::new(match (&refusal, telling) {
                     (Refusal::Throttled(throttle), Telling::Refusals) => {
                         let millis = u64::try_from(throttle.reset.as_millis()).unwrap_or(u64::MAX);
                         throttled(engine, at, &Hint::Millis(millis + 1))
                     }
                     _ => engine.refuse(&refusal, at),
-                })
+                }))
             }
         }
     }
