@@ -39,7 +39,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let pool = pool()?;
     for (strategy, name) in [(Strategy::Sticky, "sticky"), (Strategy::LeastBusy, "least busy")] {
-        let wanted = Wanted { provider: "bench", model: "m", strategy, affinity: Some(7), tried: &[] };
+        let wanted = Wanted { provider: "bench", model: "m", strategy, affinity: Some(7), ..Wanted::default() };
         let what = format!("accounts::Pool::try_lease and back, 100, {name}");
         tell(&what, least(20_000, || pool.try_lease(wanted).map(|lease| lease.succeeded())), 0)?;
     }

@@ -1,18 +1,29 @@
-//! Which of the accounts that could take the call does: a pure function of what is known.
+//! Which of the accounts that could take the call does: a pure function of what is known, so that a recorded choice
+//! can be made again.
 
+use super::learned::{Share, WHOLE};
 use crate::config::Strategy;
+use crate::kit::{Money, Time};
 
 /// An account that could take the call.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Candidate {
     /// Its place in the order of the configuration.
     pub(super) seat: usize,
+    /// The place of its route among those that are weighed together.
+    pub(super) route: usize,
     /// Calls under way.
     pub(super) busy: u32,
     /// Its share among equals, at least 1.
     pub(super) weight: u32,
     /// Higher is taken first.
     pub(super) priority: i32,
+    /// What is left of its tightest window.
+    pub(super) share: Option<Share>,
+    /// Microseconds to the first byte, on average.
+    pub(super) first_byte: Option<u32>,
+    /// The most that the call can cost there.
+    pub(super) price: Option<Money>,
 }
 
 /// What breaks ties and keeps the turn.
@@ -26,44 +37,146 @@ pub(super) struct Dice {
     pub(super) affinity: Option<u64>,
 }
 
-/// The seat of the chosen candidate; `None` only when there is none.
-pub(super) fn choose(strategy: Strategy, candidates: &[Candidate], dice: Dice) -> Option<usize> {
+/// Whether a session's calls stay with the account that took the last one, whose prompt cache is worth ten times the
+/// price of input. The others promise an order or a distribution of calls, and keep to it.
+pub(super) const fn keeps_sessions(strategy: Strategy) -> bool {
+    match strategy {
+        Strategy::Sticky | Strategy::QuotaOptimized | Strategy::Cheapest | Strategy::Latency | Strategy::Hybrid => true,
+        Strategy::RoundRobin | Strategy::FillFirst | Strategy::LeastBusy | Strategy::Weighted => false,
+    }
+}
+
+/// The index of the chosen candidate; `None` only when there is none. `home` is the session's account, where it is
+/// among them.
+pub(super) fn choose(strategy: Strategy, candidates: &[Candidate], home: Option<usize>, dice: Dice) -> Option<usize> {
+    if home.is_some() {
+        return home;
+    }
     let top = candidates.iter().map(|candidate| candidate.priority).max()?;
-    let mut equals = candidates.iter().filter(|candidate| candidate.priority == top);
-    let count = equals.clone().count() as u64;
-    let chosen = match strategy {
+    let mut equals = candidates.iter().enumerate().filter(|(_, candidate)| candidate.priority == top);
+    let best = |least: &dyn Fn(&Candidate) -> Rank| tied(candidates, top, dice, least);
+    match strategy {
         // the session's account is remembered by the pool; a new session starts where the order says
-        Strategy::Sticky | Strategy::FillFirst => equals.next(),
-        Strategy::RoundRobin => equals.nth(usize::try_from(dice.turn % count).unwrap_or(0)),
-        Strategy::LeastBusy => equals.min_by(|a, b| {
-            let load = |own: &Candidate, other: &Candidate| u64::from(own.busy) * u64::from(other.weight);
-            load(a, b).cmp(&load(b, a))
-        }),
-        Strategy::Weighted => {
-            let total: u64 = equals.clone().map(|candidate| u64::from(candidate.weight)).sum();
-            let mut mark = dice.affinity.unwrap_or(dice.seed) % total.max(1);
-            equals.find(|candidate| {
-                let weight = u64::from(candidate.weight);
-                let here = mark < weight;
-                mark = mark.saturating_sub(weight);
-                here
-            })
+        Strategy::Sticky | Strategy::FillFirst => equals.next().map(|(at, _)| at),
+        Strategy::RoundRobin => {
+            let count = equals.clone().count() as u64;
+            equals.nth(usize::try_from(dice.turn % count).unwrap_or(0)).map(|(at, _)| at)
         }
-    };
-    chosen.map(|candidate| candidate.seat)
+        Strategy::Weighted => weighted(equals, dice),
+        Strategy::LeastBusy => best(&|candidate| (load(candidate), 0)),
+        Strategy::QuotaOptimized => best(&|candidate| {
+            let Share { left, reset } = share(candidate);
+            // what is about to be there again is spent first
+            (i64::from(WHOLE - left.min(WHOLE)), i64::from(reset.as_micros()))
+        }),
+        Strategy::Cheapest => best(&|candidate| {
+            (candidate.price.map_or(i64::MAX, |price| i64::try_from(price.pico()).unwrap_or(i64::MAX - 1)), 0)
+        }),
+        // one that nobody has measured is measured first
+        Strategy::Latency => best(&|candidate| (i64::from(candidate.first_byte.unwrap_or(0)), 0)),
+        Strategy::Hybrid => {
+            let scale = Scale::of(equals.map(|(_, candidate)| candidate));
+            best(&|candidate| (-scale.score(candidate), 0))
+        }
+    }
+}
+
+/// What a candidate is compared by: less is better.
+type Rank = (i64, i64);
+
+/// The best of the highest priority; the seed decides between those that are equally good. Two passes without a list:
+/// there may be a hundred.
+fn tied(candidates: &[Candidate], top: i32, dice: Dice, rank: &dyn Fn(&Candidate) -> Rank) -> Option<usize> {
+    let mut best: Option<(Rank, usize, u64)> = None;
+    for (at, candidate) in candidates.iter().enumerate().filter(|(_, candidate)| candidate.priority == top) {
+        let own = rank(candidate);
+        best = match best {
+            // the nth of n equals replaces the one before it with a chance of one in n
+            Some((least, chosen, count)) if own == least => {
+                let count = count + 1;
+                let takes = super::pool::mix(dice.seed ^ count) % count == 0;
+                Some((least, if takes { at } else { chosen }, count))
+            }
+            Some((least, ..)) if own > least => best,
+            _ => Some((own, at, 1)),
+        };
+    }
+    best.map(|(_, at, _)| at)
+}
+
+fn weighted<'a>(mut equals: impl Iterator<Item = (usize, &'a Candidate)> + Clone, dice: Dice) -> Option<usize> {
+    let total: u64 = equals.clone().map(|(_, candidate)| u64::from(candidate.weight)).sum();
+    let mut mark = dice.affinity.unwrap_or(dice.seed) % total.max(1);
+    let chosen = equals.find(|(_, candidate)| {
+        let weight = u64::from(candidate.weight);
+        let here = mark < weight;
+        mark = mark.saturating_sub(weight);
+        here
+    });
+    chosen.map(|(at, _)| at)
+}
+
+/// Calls under way per weight, in millionths.
+fn load(candidate: &Candidate) -> i64 {
+    i64::from(candidate.busy) * 1_000_000 / i64::from(candidate.weight.max(1))
+}
+
+/// An account of which nothing is known has all of its quota.
+fn share(candidate: &Candidate) -> Share {
+    candidate.share.unwrap_or(Share { left: WHOLE, reset: Time::MAX })
+}
+
+/// The extremes among the candidates, between which each term of the hybrid score is normalised.
+#[derive(Clone, Copy, Debug)]
+struct Scale {
+    quota: (i64, i64),
+    wait: (i64, i64),
+    load: (i64, i64),
+}
+
+impl Scale {
+    fn of<'a>(candidates: impl Iterator<Item = &'a Candidate>) -> Self {
+        let none = (i64::MAX, i64::MIN);
+        let stretch = |(least, most): (i64, i64), value: i64| (least.min(value), most.max(value));
+        let blank = Self { quota: none, wait: none, load: none };
+        candidates.fold(blank, |scale, candidate| Self {
+            quota: stretch(scale.quota, i64::from(share(candidate).left)),
+            wait: stretch(scale.wait, i64::from(candidate.first_byte.unwrap_or(0))),
+            load: stretch(scale.load, load(candidate)),
+        })
+    }
+
+    /// 0.5 of quota, 0.3 of speed and 0.2 of idleness, each from 0 (the worst there is) to 1000 (the best).
+    fn score(&self, candidate: &Candidate) -> i64 {
+        let part = |value: i64, (least, most): (i64, i64)| match most - least {
+            0 => 1000,
+            range => (value - least) * 1000 / range,
+        };
+        let Self { quota, wait, load: busy } = *self;
+        let speed = 1000 - part(i64::from(candidate.first_byte.unwrap_or(0)), wait) * i64::from(wait.0 != wait.1);
+        let idle = 1000 - part(load(candidate), busy) * i64::from(busy.0 != busy.1);
+        5 * part(i64::from(share(candidate).left), quota) + 3 * speed + 2 * idle
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn candidates() -> Vec<Candidate> {
-        let one = |seat, busy, weight, priority| Candidate { seat, busy, weight, priority };
-        vec![one(0, 0, 9, -1), one(1, 4, 1, 0), one(2, 6, 3, 0), one(3, 0, 1, -1)]
-    }
-
     fn chosen(strategy: Strategy, turn: u64) -> usize {
-        choose(strategy, &candidates(), Dice { turn, seed: turn, affinity: None }).expect("a candidate")
+        let blank = Candidate {
+            seat: 0,
+            route: 0,
+            busy: 0,
+            weight: 1,
+            priority: 0,
+            share: None,
+            first_byte: None,
+            price: None,
+        };
+        let one = |busy, weight, priority| Candidate { busy, weight, priority, ..blank };
+        let candidates = [one(0, 9, -1), one(4, 1, 0), one(6, 3, 0), one(0, 1, -1)];
+        choose(strategy, &candidates, None, Dice { turn, seed: turn, affinity: None }).expect("a candidate")
     }
 
     #[test]
@@ -74,6 +187,6 @@ mod tests {
         let picks: Vec<_> = (0..400).map(|turn| chosen(Strategy::Weighted, turn)).collect();
         assert_eq!(picks.iter().filter(|&&seat| seat == 1).count(), 100);
         assert_eq!(picks.iter().filter(|&&seat| seat == 2).count(), 300);
-        assert_eq!(choose(Strategy::Weighted, &[], Dice { turn: 0, seed: 0, affinity: None }), None);
+        assert_eq!(choose(Strategy::Weighted, &[], None, Dice { turn: 0, seed: 0, affinity: None }), None);
     }
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::pace::Paces;
+use super::tempo::Tempos;
 use crate::kit::fault::Scope;
 use crate::kit::{Kind, Time};
 
@@ -57,7 +57,7 @@ pub(super) struct Health {
     /// Whether there is any cooldown at all, so that the healthy are passed without a lock.
     ailing: AtomicBool,
     rests: Mutex<Rests>,
-    paces: Paces,
+    tempos: Tempos,
 }
 
 /// The whole account's cooldown, and those of single models.
@@ -84,7 +84,7 @@ impl Health {
                 return gate;
             }
         }
-        match self.paces.holds(model, now) {
+        match self.tempos.holds(model, now) {
             None => Gate::Open,
             Some(at) => {
                 Gate::Until(at, Cow::Borrowed("calls are spaced after a 429"), Kind::Throttled(None, Scope::Model))
@@ -92,9 +92,9 @@ impl Health {
         }
     }
 
-    /// Notes a call that is about to be sent; false when the model's pace holds it back.
+    /// Notes a call that is about to be sent; false when the model's tempo holds it back.
     pub(super) fn admit(&self, model: &str, now: Time) -> bool {
-        self.paces.admit(model, now)
+        self.tempos.admit(model, now)
     }
 
     /// Makes this attempt the probe of every cooldown that is due; false when another was quicker.
@@ -146,7 +146,7 @@ impl Health {
     /// Notes a failure of the whole account (`model` is `None`) or of one model.
     pub(super) fn rest(&self, model: Option<&str>, kind: Kind, reason: Cow<'static, str>, at: Attempted) {
         if let (Some(model), Kind::Throttled(wait, Scope::Model)) = (model, kind) {
-            self.paces.refused(model, at.began, wait, at.failed);
+            self.tempos.refused(model, at.began, wait, at.failed);
         }
         let mut rests = self.lock();
         let before = match model {
@@ -180,7 +180,7 @@ impl Health {
     pub(super) fn clear(&self) {
         let mut rests = self.lock();
         *rests = Rests::default();
-        self.paces.clear();
+        self.tempos.clear();
         self.ailing.store(false, Ordering::Release);
     }
 }

@@ -77,7 +77,7 @@ impl Pool {
     /// What there is to keep. `mark` makes the mark of an account's secret, where it can.
     pub fn kept(&self, mark: impl Fn(&crate::config::Account) -> Option<String>) -> Kept {
         let mut kept = Kept::default();
-        for seat in &self.roster().seats {
+        for seat in &self.roster.load().seats {
             let own = kept_rests(&seat.state.health);
             let shared = kept_rests(&seat.group);
             let limits = match &seat.account.quota_group {
@@ -103,7 +103,7 @@ impl Pool {
     /// were under way are forgotten.
     pub fn recall(&self, kept: &Kept, mark: impl Fn(&crate::config::Account) -> Option<String>) {
         let now = self.clock.now();
-        for seat in &self.roster().seats {
+        for seat in &self.roster.load().seats {
             let account = &seat.account;
             if let Some(rests) = account.quota_group.as_ref().and_then(|group| kept.groups.get(group)) {
                 seat.group.recall(rests.rests(now));

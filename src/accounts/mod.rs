@@ -2,22 +2,33 @@
 
 mod affinity;
 mod breaker;
+mod choice;
 mod choose;
 mod credentials;
+mod crowd;
+mod guest;
 mod health;
 mod kept;
+mod learned;
 mod lease;
 mod outcome;
 mod pace;
 mod pool;
+mod ramp;
 mod roster;
 mod row;
 mod seat;
+mod shared;
+mod speed;
+mod tempo;
 mod verdict;
 mod wanted;
 
+pub use choice::choose_again;
 pub use credentials::Credentials;
+pub use guest::Guest;
 pub use kept::{Kept, KeptAccount, KeptRest, KeptRests};
+pub use learned::Need;
 pub use lease::Lease;
 pub use pool::Pool;
 pub use row::{Row, Standing};

@@ -3,6 +3,7 @@
 use super::Lease;
 use super::health::Attempted;
 use super::pool::{Pool, mix};
+use crate::kit::fault::Scope;
 use crate::kit::{Blame, Fault, Kind};
 
 impl Pool {
@@ -28,6 +29,15 @@ impl Pool {
         let seat = &lease.seat;
         let at = Attempted { began: lease.taken, failed: now, spread: (mix(lease.token) % 1024) as u32 };
         let blame = fault.kind.blame();
+        match fault.kind {
+            Kind::Throttled(_, Scope::Concurrency) => seat.shared.crowd.refused(lease.taken, now),
+            Kind::Throttled(_, Scope::Ramp) => seat.shared.ramp.slow_down(lease.taken, now),
+            _ => {}
+        }
+        // what broke off may have been counted; what was refused was not
+        if !matches!(fault.kind, Kind::Stalled | Kind::Broken) {
+            lease.refused();
+        }
         match blame {
             Blame::Provider => seat.breaker.failed(lease.token, now),
             Blame::Network | Blame::Gateway => seat.breaker.release(lease.token),

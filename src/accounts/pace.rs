@@ -1,266 +1,218 @@
-//! How fast a model may be called after its provider said that it was called too fast: learnt from what went through.
+//! The limits that a person set: requests and tokens a minute, calls at once. One pace per account, provider and client.
 //!
-//! A 429 with a hint tells when its window ends; what was let through since that window began is what fits into one.
-//! From then on calls are spaced, so that a reset does not release a herd that meets the next 429.
+//! Requests go through `governor` on our own clock. It lets through a burst of 40 ms, so that a late timer costs
+//! nothing, and fills so much slower that neither a minute nor any one second sees more than its share: a provider that
+//! counts by the second is not overrun, and at least 96 % of the rate is used. Tokens are charged by estimate and
+//! corrected by what was reported, so the bucket may be overdrawn; governor's cannot.
 
-use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
 use std::time::Duration;
 
-use crate::kit::Time;
+use governor::clock::Clock as _;
+use governor::middleware::NoOpMiddleware;
+use governor::state::{InMemoryState, NotKeyed};
+use governor::{Quota, RateLimiter};
 
-/// The windows in which providers count; a hint beyond the last is a quota's and no pace.
-const WINDOWS: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(10), Duration::from_secs(60)];
-/// Calls remembered of one model: beyond so many in a minute, single ones do not matter.
-const MOST_CALLS: usize = 4096;
-/// Models remembered at the same time; whoever asks for made-up names could fill the memory otherwise.
-const MOST_MODELS: usize = 256;
-/// Where fewer went through, it was not their number that was too much: long prompts, or others who use the same key.
-const FEWEST: usize = 5;
-/// Two calls need not lie further apart, however few fit into a window.
-const WIDEST: Duration = Duration::from_millis(100);
-/// A pace that met no 429 for so many windows, and so long, is tried a little faster.
-const PATIENT_WINDOWS: u32 = 3;
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::config::Limits;
+use crate::kit::{Clock, Time};
 
-/// The paces of all models of an account or quota group.
-#[derive(Debug, Default)]
-pub(super) struct Paces {
-    /// Whether any pace has been learnt, so that those who are never throttled are passed without a lock.
-    learnt: AtomicBool,
-    // a std mutex: it is held for a look-up and a push, never across I/O
-    models: Mutex<HashMap<Box<str>, Pace>>,
+/// A burst is what is due in this part of a minute.
+const BURSTS_A_MINUTE: u32 = 1500;
+/// The part of a minute's tokens that may go at once; the rest comes evenly.
+const TOKEN_PART: u64 = 20;
+/// However much was overdrawn, or however far the wall clock was set back, it is forgotten after this.
+const LONGEST_DEBT: Duration = Duration::from_secs(3600);
+
+/// What one owner's limits let through.
+pub(super) struct Pace {
+    limits: Limits,
+    requests: Option<Requests>,
+    tokens: Option<Tokens>,
+    busy: Arc<AtomicU32>,
 }
 
-/// The calls of one model within the last minute, and the pace that was learnt of them.
-#[derive(Debug, Default)]
-struct Pace {
-    admitted: VecDeque<Time>,
-    lesson: Option<Lesson>,
-}
-
-/// So many calls fit into one window.
-#[derive(Clone, Copy, Debug)]
-struct Lesson {
-    calls: usize,
-    window: Duration,
-    /// When the window began in which it was learnt.
-    from: Time,
-    /// When it was learnt or last loosened.
-    at: Time,
-    /// When the next call is due, so that calls are evenly spaced.
-    due: Time,
-}
-
-impl Paces {
-    /// Until when the model's pace holds the next call back.
-    pub(super) fn holds(&self, model: &str, now: Time) -> Option<Time> {
-        if !self.learnt.load(Ordering::Acquire) {
-            return None;
-        }
-        self.lock().get(model)?.holds(now)
-    }
-
-    /// Notes a call that is let through; false, and nothing is noted, when the pace holds it back.
-    pub(super) fn admit(&self, model: &str, now: Time) -> bool {
-        let mut models = self.lock();
-        if !models.contains_key(model) {
-            if models.len() >= MOST_MODELS {
-                let recent = |pace: &Pace| pace.admitted.back().is_some_and(|last| now.since(*last) < PATIENCE);
-                models.retain(|_, pace| recent(pace));
-            }
-            if models.len() >= MOST_MODELS {
-                return true;
-            }
-            models.insert(model.into(), Pace::default());
-        }
-        models.get_mut(model).is_none_or(|pace| pace.admit(now))
-    }
-
-    /// Learns from a call that was let through at `admitted` and refused at `now`; the provider says that its window
-    /// ends after `wait`.
-    pub(super) fn refused(&self, model: &str, admitted: Time, wait: Option<Duration>, now: Time) {
-        if let Some(pace) = self.lock().get_mut(model) {
-            pace.refused(admitted, wait, now);
-            self.learnt.store(true, Ordering::Release);
-        }
-    }
-
-    /// Forgets every pace, on a person's word.
-    pub(super) fn clear(&self) {
-        self.lock().clear();
-        self.learnt.store(false, Ordering::Release);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<Box<str>, Pace>> {
-        self.models.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// A limit that is in the way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Full {
+    /// So many calls at once.
+    Calls(u32),
+    /// So many requests a minute, until then.
+    Requests(u32, Time),
+    /// So many tokens a minute, until then.
+    Tokens(u64, Time),
 }
 
 impl Pace {
-    fn holds(&self, now: Time) -> Option<Time> {
-        let lesson = self.lesson?;
-        let first = self.admitted.len().checked_sub(lesson.calls).and_then(|at| self.admitted.get(at));
-        let full = first.map_or(lesson.due, |first| first.after(lesson.span()));
-        Some(full.max(lesson.due)).filter(|at| *at > now)
+    /// A pace whose calls under way are counted by `busy`, which outlives a change of limits.
+    pub(super) fn new(limits: Limits, clock: &Clock, busy: Arc<AtomicU32>) -> Self {
+        Self {
+            limits,
+            requests: limits.rpm.and_then(|rpm| Requests::new(rpm, clock)),
+            tokens: limits.tpm.and_then(Tokens::new),
+            busy,
+        }
     }
 
-    fn admit(&mut self, now: Time) -> bool {
-        self.loosen(now);
-        if self.holds(now).is_some() {
-            return false;
+    /// The same pace where the limits are the same, else a new one that counts the same calls.
+    pub(super) fn renewed(self: &Arc<Self>, limits: Limits, clock: &Clock) -> Arc<Self> {
+        if self.limits == limits {
+            return Arc::clone(self);
         }
-        if let Some(lesson) = &mut self.lesson {
-            // whoever woke late is made up for, but never by more than the window itself allows
-            let late = now.since(lesson.due).min(lesson.span() / 10);
-            lesson.due = now.after(lesson.space().saturating_sub(late));
-        }
-        while self.admitted.len() >= MOST_CALLS
-            || self.admitted.front().is_some_and(|first| now.since(*first) > WINDOWS[2] * 2)
-        {
-            self.admitted.pop_front();
-        }
-        self.admitted.push_back(now);
-        true
+        Arc::new(Self::new(limits, clock, Arc::clone(&self.busy)))
     }
 
-    fn refused(&mut self, admitted: Time, wait: Option<Duration>, now: Time) {
-        // it was not let through after all
-        if let Some(at) = self.admitted.iter().rposition(|time| *time == admitted) {
-            self.admitted.remove(at);
+    /// Calls under way.
+    pub(super) fn busy(&self) -> u32 {
+        self.busy.load(Ordering::Acquire)
+    }
+
+    /// Whether a call could go now, as far as can be seen without taking anything.
+    pub(super) fn look(&self, tokens: u64, now: Time) -> Result<(), Full> {
+        if let Some(most) = self.limits.concurrency.filter(|most| self.busy() >= *most) {
+            return Err(Full::Calls(most));
         }
-        if let Some(lesson) = self.lesson.as_mut().filter(|lesson| admitted <= lesson.at) {
-            // the same window taught it; what it let through is known better with each refusal
-            lesson.calls = lesson.calls.min(count(&self.admitted, lesson.from));
-            self.lesson = self.lesson.filter(|lesson| lesson.calls >= FEWEST);
-            return;
+        if let Some(requests) = &self.requests {
+            requests.look(now)?;
         }
-        let Some((wait, window)) = wait.and_then(|wait| Some((wait, *WINDOWS.iter().find(|w| **w >= wait)?))) else {
-            return;
+        self.tokens.as_ref().map_or(Ok(()), |bucket| bucket.look(tokens, now))
+    }
+
+    /// Takes a place, a request and the tokens; nothing when any of them is short.
+    pub(super) fn take(&self, tokens: u64, now: Time) -> Result<(), Full> {
+        let busy = self.busy.fetch_add(1, Ordering::AcqRel);
+        let taken = match self.limits.concurrency {
+            Some(most) if busy >= most => Err(Full::Calls(most)),
+            _ => self.spend(tokens, now),
         };
-        let window = self.lesson.map_or(window, |old| old.window.max(window));
-        let end = now.after(wait).as_micros();
-        let length = i64::try_from(window.as_micros()).unwrap_or(i64::MAX);
-        // calls were let through here a moment before they were counted there
-        let from = Time::from_micros(end.saturating_sub(length + length / 20));
-        let most = self.lesson.filter(|old| old.window == window).map_or(usize::MAX, |old| old.calls * 19 / 20);
-        let calls = count(&self.admitted, from).min(most);
-        let lesson = Lesson { calls, window, from, at: now, due: now };
-        self.lesson = Some(lesson).filter(|lesson| lesson.calls >= FEWEST);
+        if taken.is_err() {
+            self.leave();
+        }
+        taken
     }
 
-    /// What was right an hour ago need not be right now: a pace that holds well is tried a little faster, and one that
-    /// nobody keeps any more is forgotten.
-    fn loosen(&mut self, now: Time) {
-        let Some(lesson) = &mut self.lesson else { return };
-        if now.since(lesson.at) < PATIENCE.max(lesson.window * PATIENT_WINDOWS) {
-            return;
+    fn spend(&self, tokens: u64, now: Time) -> Result<(), Full> {
+        if let Some(bucket) = &self.tokens {
+            bucket.look(tokens, now)?;
         }
-        if self.admitted.back().is_none_or(|last| now.since(*last) > lesson.window) {
-            self.lesson = None;
-            return;
+        if let Some(requests) = &self.requests {
+            requests.take(now)?;
         }
-        lesson.calls += (lesson.calls / 8).max(1);
-        lesson.at = now;
+        self.correct(i64::try_from(tokens).unwrap_or(i64::MAX), now);
+        Ok(())
+    }
+
+    /// Whether tokens are limited.
+    pub(super) const fn counts_tokens(&self) -> bool {
+        self.tokens.is_some()
+    }
+
+    /// Charges more tokens, or gives some back.
+    pub(super) fn correct(&self, tokens: i64, now: Time) {
+        if let Some(bucket) = &self.tokens {
+            bucket.charge(tokens, now);
+        }
+    }
+
+    /// The call never went out: what was spent for it is there for the next.
+    pub(super) fn give_back(&self, tokens: u64, now: Time) {
+        if let Some(requests) = &self.requests {
+            requests.spare.store(true, Ordering::Release);
+        }
+        self.correct(-i64::try_from(tokens).unwrap_or(i64::MAX), now);
+    }
+
+    /// A call that was under way is over.
+    pub(super) fn leave(&self) {
+        self.busy.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
-impl Lesson {
-    /// The window with a margin, for calls that take a little longer on their way than the one before them.
-    fn span(&self) -> Duration {
-        self.window + self.window / 50
+struct Requests {
+    rpm: u32,
+    bucket: RateLimiter<NotKeyed, InMemoryState, Ticks, NoOpMiddleware<Duration>>,
+    /// What the bucket last said: not before then. Governor cannot be asked without spending.
+    until: AtomicI64,
+    /// Whether a request that was let through did not go out.
+    spare: AtomicBool,
+}
+
+impl Requests {
+    fn new(rpm: u32, clock: &Clock) -> Option<Self> {
+        let burst = (rpm / BURSTS_A_MINUTE).max(1);
+        let each_minute = rpm.saturating_sub(60 * (burst - 1));
+        let quota = Quota::per_minute(NonZeroU32::new(each_minute)?).allow_burst(NonZeroU32::new(burst)?);
+        let bucket = RateLimiter::direct_with_clock(quota, Ticks(clock.clone()));
+        Some(Self { rpm, bucket, until: AtomicI64::new(0), spare: AtomicBool::new(false) })
     }
 
-    fn space(&self) -> Duration {
-        (self.span() / u32::try_from(self.calls).unwrap_or(u32::MAX)).min(WIDEST)
+    fn look(&self, now: Time) -> Result<(), Full> {
+        let until = Time::from_micros(self.until.load(Ordering::Acquire));
+        // nothing is ever further away than one turn: a wall clock that was set back does not count
+        let shut = now < until && until.since(now) <= Duration::from_secs(60);
+        if shut && !self.spare.load(Ordering::Acquire) { Err(Full::Requests(self.rpm, until)) } else { Ok(()) }
+    }
+
+    fn take(&self, now: Time) -> Result<(), Full> {
+        if self.spare.swap(false, Ordering::AcqRel) {
+            return Ok(());
+        }
+        self.bucket.check().map_err(|not_until| {
+            let wait = not_until.wait_time_from(self.bucket.clock().now());
+            // rounded up: a microsecond too early would be refused again
+            let until = now.after(wait + Duration::from_micros(1));
+            self.until.store(until.as_micros(), Ordering::Release);
+            Full::Requests(self.rpm, until)
+        })
     }
 }
 
-fn count(admitted: &VecDeque<Time>, from: Time) -> usize {
-    admitted.iter().rev().take_while(|time| **time >= from).count()
+/// The gateway's clock as governor asks it.
+#[derive(Clone, Debug)]
+struct Ticks(Clock);
+
+impl governor::clock::Clock for Ticks {
+    type Instant = Duration;
+
+    fn now(&self) -> Duration {
+        self.0.ticks()
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// Tokens as one number: when the bucket will be full again. What is charged moves it on.
+struct Tokens {
+    tpm: u64,
+    most: u64,
+    each_minute: u64,
+    full_at: AtomicI64,
+}
 
-    const START: Time = Time::from_micros(1_800_000_000_000_000);
-
-    fn at(millis: u64) -> Time {
-        START.after(Duration::from_millis(millis))
+impl Tokens {
+    fn new(tpm: u64) -> Option<Self> {
+        let most = (tpm / TOKEN_PART).max(1);
+        let each_minute = (tpm - tpm / TOKEN_PART).max(1);
+        (tpm > 0).then(|| Self { tpm, most, each_minute, full_at: AtomicI64::new(0) })
     }
 
-    /// A thousand calls at once at a provider that lets 50 through and refuses the rest.
-    fn taught() -> Paces {
-        let paces = Paces::default();
-        for micros in 0..1000 {
-            assert!(paces.admit("m", START.after(Duration::from_micros(micros))));
-        }
-        for micros in 50..1000 {
-            let admitted = START.after(Duration::from_micros(micros));
-            paces.refused("m", admitted, Some(Duration::from_millis(995)), at(5));
-        }
-        paces
+    /// How long so many tokens take to come, in microseconds.
+    fn micros(&self, tokens: u64) -> i64 {
+        i64::try_from(u128::from(tokens) * 60_000_000 / u128::from(self.each_minute)).unwrap_or(i64::MAX)
     }
 
-    #[test]
-    fn what_went_through_in_a_window_is_the_pace_after_it() {
-        let paces = taught();
-        let mut passed = Vec::new();
-        for millis in 1000..11_000 {
-            if paces.admit("m", at(millis)) {
-                passed.push(millis);
-            }
-        }
-        assert!((485..=500).contains(&passed.len()), "97 % of the rate, and never over it: {}", passed.len());
-        for from in 1000..10_000 {
-            let inside = passed.iter().filter(|at| (from..from + 1000).contains(*at)).count();
-            assert!(inside <= 50, "{inside} in the second from {from}");
-        }
+    /// A call that is larger than the bucket goes when it is full.
+    fn look(&self, tokens: u64, now: Time) -> Result<(), Full> {
+        let full_at = self.full_at.load(Ordering::Acquire).min(now.after(LONGEST_DEBT).as_micros());
+        let at = full_at.saturating_sub(self.micros(self.most - tokens.min(self.most)));
+        if at <= now.as_micros() { Ok(()) } else { Err(Full::Tokens(self.tpm, Time::from_micros(at))) }
     }
 
-    #[test]
-    fn a_sleeper_who_wakes_late_is_made_up_for() {
-        let paces = taught();
-        let mut passed = 0;
-        let mut now = at(1020);
-        while now < at(11_020) {
-            now = paces.holds("m", now).unwrap_or(now).after(Duration::from_millis(3));
-            passed += usize::from(paces.admit("m", now));
-        }
-        assert!(passed >= 475, "95 % of the rate: {passed}");
-    }
-
-    #[test]
-    fn another_refusal_slows_down_and_long_peace_speeds_up() {
-        let paces = taught();
-        let calls = || paces.lock()["m"].lesson.map(|lesson| lesson.calls);
-        let mut last = START;
-        for millis in 1000..2000 {
-            if paces.admit("m", at(millis)) {
-                last = at(millis);
-            }
-        }
-        paces.refused("m", last, Some(Duration::from_millis(100)), at(2000));
-        assert_eq!(calls(), Some(45), "what went through in that window");
-        for millis in (2500..63_000).step_by(10) {
-            paces.admit("m", at(millis));
-        }
-        assert_eq!(calls(), Some(50));
-        assert!(paces.admit("m", at(400_000)));
-        assert_eq!(calls(), None, "nobody called for minutes");
-    }
-
-    #[test]
-    fn a_hint_of_hours_none_at_all_and_a_single_refusal_teach_no_pace() {
-        for (wait, calls) in [(None, 50), (Some(Duration::from_secs(7200)), 50), (Some(Duration::from_secs(1)), 4)] {
-            let paces = Paces::default();
-            for _ in 0..calls {
-                assert!(paces.admit("m", START));
-            }
-            paces.refused("m", START, wait, at(1));
-            assert!(paces.admit("m", at(2)) && paces.admit("m", at(2)) && paces.holds("m", at(2)).is_none());
-        }
+    fn charge(&self, tokens: i64, now: Time) {
+        let (least, most) = (now.as_micros(), now.after(LONGEST_DEBT).as_micros());
+        let by = self.micros(tokens.unsigned_abs());
+        let by = if tokens < 0 { -by } else { by };
+        let moved = |full_at: i64| Some(full_at.clamp(least, most).saturating_add(by).clamp(least, most));
+        // it never refuses
+        let _before = self.full_at.fetch_update(Ordering::AcqRel, Ordering::Acquire, moved);
     }
 }

@@ -1,28 +1,29 @@
 //! All accounts with their state: hands out leases and takes in what became of them.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use tokio::sync::Notify;
 
 use super::Lease;
-use super::choose::{Candidate, Dice, choose};
+use super::choice::Chosen;
+use super::choose::{Candidate, Dice, choose, keeps_sessions};
 use super::health::Gate;
+use super::learned;
 use super::roster::Roster;
 use super::row::Row;
 use super::seat::Seat;
-use super::verdict::{NotBefore, Stop};
+use super::verdict::{NotBefore, Owner, Stop};
 use super::wanted::Wanted;
 use crate::config::{Settings, Strategy};
-use crate::kit::fault::Scope;
-use crate::kit::{Clock, Kind, Time};
+use crate::kit::window::Window;
+use crate::kit::{Clock, Time};
 
 /// All accounts. Readers work on a snapshot of the roster; each account's state is its own small lock.
 pub struct Pool {
     pub(super) clock: Clock,
-    roster: ArcSwap<Roster>,
+    pub(super) roster: ArcSwap<Roster>,
     pub(super) sessions: super::affinity::Sessions,
     tokens: AtomicU64,
     /// Wakes whoever waits for an account: a lease came back, or a person changed something.
@@ -46,75 +47,116 @@ impl Pool {
 
     /// Takes over the accounts of new settings; those that stay keep their state.
     pub fn apply(&self, settings: &Settings) {
-        self.roster.store(Arc::new(self.roster.load().renewed(settings)));
+        self.roster.store(Arc::new(self.roster.load().renewed(settings, &self.clock)));
         self.changed.notify_waiters();
     }
 
     /// Takes an account for one attempt, or says when one could be taken and why none can now.
     pub fn try_lease(self: &Arc<Self>, wanted: Wanted<'_>) -> Result<Lease, NotBefore> {
+        self.try_any(&[wanted]).map(|(_, lease)| lease)
+    }
+
+    /// Takes an account of any of these routes, which are weighed against each other and share strategy and session;
+    /// with it the index of its route.
+    pub fn try_any(self: &Arc<Self>, routes: &[Wanted<'_>]) -> Result<(usize, Lease), NotBefore> {
         let now = self.clock.now();
-        let roster = self.roster.load();
-        let seats = roster.by_provider.get(wanted.provider).map_or(&[][..], Vec::as_slice);
+        let roster = self.roster.load_full();
         let token = self.tokens.fetch_add(1, Ordering::Relaxed);
-        let mut lost = Vec::new();
-        loop {
-            let mut not = NotBefore::default();
-            let mut candidates = Vec::with_capacity(seats.len());
-            for &at in seats {
-                let stands = if lost.contains(&at) { Err(quicker(now)) } else { roster.seats[at].stands(&wanted, now) };
-                match stands {
-                    Ok(candidate) => candidates.push(Candidate { seat: at, ..candidate }),
-                    Err(stop) => not.note(&roster.seats[at].account.id, stop),
+        let (strategy, affinity) = routes.first().map_or((Strategy::default(), None), |w| (w.strategy, w.affinity));
+        let mut stops: Vec<(usize, usize, Stop)> = Vec::new();
+        let mut candidates = Vec::new();
+        for (route, wanted) in routes.iter().enumerate() {
+            let hash = learned::hash(wanted.model);
+            let seats = roster.by_provider.get(wanted.provider).map_or(&[][..], Vec::as_slice);
+            candidates.reserve(seats.len());
+            for &seat in seats {
+                match roster.seats[seat].stands(wanted, now) {
+                    Ok(()) => {
+                        candidates.push(Candidate { seat, route, ..roster.seats[seat].terms(wanted, hash, now) });
+                    }
+                    Err(stop) => stops.push((route, seat, stop)),
                 }
             }
-            let bound = wanted
-                .affinity
-                .filter(|_| wanted.strategy == Strategy::Sticky)
-                .and_then(|key| self.sessions.get(key, now));
-            let dice = Dice { turn: token, seed: mix(token), affinity: wanted.affinity };
-            let home =
-                candidates.iter().find(|c| bound.as_deref() == Some(&*roster.seats[c.seat].account.id)).map(|c| c.seat);
-            let Some(at) = home.or_else(|| choose(wanted.strategy, &candidates, dice)) else { return Err(not) };
-            match self.take(&roster.seats[at], wanted, token, now) {
-                Ok(lease) => return Ok(lease),
-                // another call was quicker with the last place or the probe
-                Err(Taken) => lost.push(at),
+        }
+        let bound = affinity.filter(|_| keeps_sessions(strategy)).and_then(|key| self.sessions.get(key, now));
+        let dice = Dice { turn: token, seed: mix(token), affinity };
+        loop {
+            let home = bound.as_ref().and_then(|bound| {
+                candidates.iter().position(|candidate| roster.seats[candidate.seat].account.id == **bound)
+            });
+            let Some(at) = choose(strategy, &candidates, home, dice) else { break };
+            let Candidate { seat, route, .. } = candidates[at];
+            match self.take(&roster.seats[seat], &routes[route], token, now) {
+                Ok(mut lease) => {
+                    if candidates.len() > 1 {
+                        let (candidates, home) = (std::mem::take(&mut candidates), home.is_some());
+                        lease.choice = Some(Box::new(Chosen { roster, strategy, dice, home, at, candidates, stops }));
+                    }
+                    return Ok((route, lease));
+                }
+                // another call was quicker with the last place, the probe or the turn
+                Err(stop) => {
+                    candidates.remove(at);
+                    stops.push((route, seat, stop));
+                }
             }
         }
+        let mut not = NotBefore::default();
+        // in the order of the configuration, as people know them
+        stops.sort_by_key(|(route, seat, _)| (*route, *seat));
+        stops.iter().for_each(|(_, seat, stop)| not.note(&roster.seats[*seat].account.id, stop));
+        Err(not)
     }
 
     /// Takes the account of a lease that was just given back once more, where nothing stands in its way by now.
-    pub(super) fn again(self: &Arc<Self>, seat: &Arc<Seat>, model: &str, affinity: Option<u64>) -> Option<Lease> {
+    pub(super) fn again(self: &Arc<Self>, seat: &Arc<Seat>, wanted: &Wanted<'_>) -> Option<Lease> {
         let now = self.clock.now();
-        let provider = seat.account.provider.as_str();
-        let wanted = Wanted { provider, model, strategy: Strategy::FillFirst, affinity, tried: &[] };
-        seat.stands(&wanted, now).ok()?;
+        seat.stands(wanted, now).ok()?;
         self.take(seat, wanted, self.tokens.fetch_add(1, Ordering::Relaxed), now).ok()
     }
 
-    fn take(self: &Arc<Self>, seat: &Arc<Seat>, wanted: Wanted<'_>, token: u64, now: Time) -> Result<Lease, Taken> {
-        let busy = seat.state.busy.fetch_add(1, Ordering::AcqRel);
+    fn take(self: &Arc<Self>, seat: &Arc<Seat>, wanted: &Wanted<'_>, token: u64, now: Time) -> Result<Lease, Stop> {
+        let (need, hash) = (wanted.need, learned::hash(wanted.model));
+        let tokens = need.total();
+        seat.pace.take(tokens, now).map_err(|full| Stop::Full(Owner::Account, full))?;
+        if let Some(pace) = &seat.provider_pace
+            && let Err(full) = pace.take(tokens, now)
+        {
+            seat.pace.give_back(tokens, now);
+            seat.pace.leave();
+            return Err(Stop::Full(Owner::Provider, full));
+        }
+        let crowded = !seat.shared.crowd.enter(now);
         // from here on the drop gives everything back
-        let lease = Lease {
+        let mut lease = Lease {
             seat: Arc::clone(seat),
             pool: Arc::clone(self),
             model: wanted.model.into(),
             taken: now,
             token,
             affinity: wanted.affinity,
+            hash,
+            need,
+            mark: learned::Mark::default(),
+            settled: AtomicBool::new(false),
+            choice: None,
         };
-        if seat.account.limits.concurrency.is_some_and(|most| busy >= most) || seat.breaker.admit(token, now).is_err() {
-            return Err(Taken);
+        let probed = || {
+            [&seat.state.health, &*seat.group].into_iter().all(|health| match health.gate(wanted.model, now) {
+                Gate::Open => true,
+                Gate::Probe => health.take_probe(wanted.model, token, now),
+                Gate::Probing(_) | Gate::Until(..) => false,
+            })
+        };
+        // limits are the group's, and so is what its refusals taught
+        let admitted = || seat.group.admit(wanted.model, now);
+        if crowded || seat.breaker.admit(token, now).is_err() || !probed() || !admitted() {
+            lease.unsent();
+            return Err(Stop::Taken);
         }
-        for health in [&seat.state.health, &*seat.group] {
-            match health.gate(wanted.model, now) {
-                Gate::Open => {}
-                Gate::Probe if health.take_probe(wanted.model, token, now) => {}
-                _ => return Err(Taken),
-            }
-        }
-        // limits are the group's, and so is what was learnt of them
-        if seat.group.admit(wanted.model, now) { Ok(lease) } else { Err(Taken) }
+        lease.mark = seat.shared.windows.take(wanted.model, hash, need, now);
+        seat.shared.ramp.count(tokens, now);
+        Ok(lease)
     }
 
     /// Resolves when a lease has come back or the accounts have changed. Take it before looking, so that nothing is
@@ -126,10 +168,6 @@ impl Pool {
     /// Resolves when an account has begun or ended a rest since it was last asked.
     pub async fn altered(&self) {
         self.altered.notified().await;
-    }
-
-    pub(super) fn roster(&self) -> arc_swap::Guard<Arc<Roster>> {
-        self.roster.load()
     }
 
     /// Whether a provider has any account that no person switched off.
@@ -145,6 +183,7 @@ impl Pool {
         let Some(seat) = roster.seats.iter().find(|seat| seat.account.id == id) else { return false };
         seat.state.health.clear();
         seat.group.clear();
+        seat.shared.windows.clear();
         self.altered.notify_one();
         self.changed.notify_waiters();
         true
@@ -155,15 +194,14 @@ impl Pool {
         let now = self.clock.now();
         self.roster.load().seats.iter().map(|seat| seat.row(now)).collect()
     }
-}
 
-/// Another call was quicker.
-struct Taken;
-
-/// What stands in the way of the slower one; a look a moment later sees what the other made of it.
-fn quicker(now: Time) -> Stop {
-    let why = "another call was quicker".to_owned();
-    Stop::Until(now.after(Duration::from_millis(1)), why, Kind::Throttled(None, Scope::Concurrency))
+    /// The provider's limits of an account as its answers told of them: each with the model that it is for, where it is
+    /// not for all, and with what is left by now.
+    pub fn windows(&self, id: &str) -> Vec<(Option<Box<str>>, Window)> {
+        let roster = self.roster.load();
+        let seat = roster.seats.iter().find(|seat| seat.account.id == id);
+        seat.map(|seat| seat.shared.windows.all(self.clock.now())).unwrap_or_default()
+    }
 }
 
 /// Spreads a counter over all bits (the finaliser of SplitMix64), so that ties and jitter need no random source.

@@ -1,5 +1,6 @@
 //! One account with its state, and whether it could take a call.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -8,9 +9,12 @@ use wildmatch::WildMatch;
 use super::breaker::Breaker;
 use super::choose::Candidate;
 use super::health::{Gate, Health};
-use super::verdict::Stop;
+use super::pace::Pace;
+use super::shared::Shared;
+use super::speed::Speed;
+use super::verdict::{Owner, Stop};
 use super::wanted::Wanted;
-use crate::config::Account;
+use crate::config::{Account, Strategy};
 use crate::kit::{Kind, Time};
 
 /// An account with its state, which outlives a reload.
@@ -18,44 +22,87 @@ pub(super) struct Seat {
     pub(super) account: Arc<Account>,
     pub(super) state: Arc<State>,
     pub(super) group: Arc<Health>,
+    /// What was learned of the limits that its quota group shares.
+    pub(super) shared: Arc<Shared>,
     pub(super) breaker: Arc<Breaker>,
     pub(super) models: Vec<WildMatch>,
+    /// The limits that a person set for it, and for its provider.
+    pub(super) pace: Arc<Pace>,
+    pub(super) provider_pace: Option<Arc<Pace>>,
 }
 
 #[derive(Default)]
 pub(super) struct State {
-    pub(super) busy: AtomicU32,
+    pub(super) busy: Arc<AtomicU32>,
     pub(super) health: Health,
+    pub(super) speed: Speed,
 }
 
 impl Seat {
     /// Whether this account could take the call.
-    pub(super) fn stands(&self, wanted: &Wanted<'_>, now: Time) -> Result<Candidate, Stop> {
+    pub(super) fn stands(&self, wanted: &Wanted<'_>, now: Time) -> Result<(), Stop> {
         let account = &self.account;
         if account.disabled {
-            return Err(Stop::Never("switched off".to_owned()));
+            return Err(Stop::Never("switched off"));
         }
         if !self.models.is_empty() && !self.models.iter().any(|glob| glob.matches(wanted.model)) {
-            return Err(Stop::Never("not for this model".to_owned()));
+            return Err(Stop::Never("not for this model"));
         }
         if wanted.tried.iter().any(|tried| tried.id == account.id) {
-            return Err(Stop::Never("already tried".to_owned()));
+            return Err(Stop::Never("already tried"));
         }
         for health in [&self.state.health, &*self.group] {
             match health.gate(wanted.model, now) {
                 Gate::Open | Gate::Probe => {}
-                Gate::Probing(why) => return Err(Stop::Busy(format!("a probe is under way after: {why}"))),
-                Gate::Until(Time::MAX, why, kind) => return Err(Stop::Person(why.into_owned(), kind)),
-                Gate::Until(at, why, kind) => return Err(Stop::Until(at, why.into_owned(), kind)),
+                Gate::Probing(why) => return Err(Stop::Probing(why)),
+                Gate::Until(Time::MAX, why, kind) => return Err(Stop::Person(why, kind)),
+                Gate::Until(at, why, kind) => return Err(Stop::Until(at, why, kind)),
             }
         }
         if let Some(until) = self.breaker.open(now) {
-            return Err(Stop::Until(until, "the provider keeps failing".to_owned(), Kind::Overloaded(None)));
+            let why = Cow::Borrowed("the provider keeps failing");
+            return Err(Stop::Until(until, why, Kind::Overloaded(None)));
         }
-        let busy = self.state.busy.load(Ordering::Acquire);
-        if account.limits.concurrency.is_some_and(|most| busy >= most) {
-            return Err(Stop::Busy(format!("{busy} calls at once, its limit")));
+        self.room(wanted, now)
+    }
+
+    /// Whether the limits, learned and set, leave room for the call.
+    fn room(&self, wanted: &Wanted<'_>, now: Time) -> Result<(), Stop> {
+        let tokens = wanted.need.total();
+        self.pace.look(tokens, now).map_err(|full| Stop::Full(Owner::Account, full))?;
+        if let Some(pace) = &self.provider_pace {
+            pace.look(tokens, now).map_err(|full| Stop::Full(Owner::Provider, full))?;
         }
-        Ok(Candidate { seat: 0, busy, weight: account.weight.max(1), priority: account.priority })
+        let Shared { windows, crowd, ramp } = &*self.shared;
+        if let Some((at, what, span)) = windows.short(wanted.model, wanted.need, now) {
+            return Err(Stop::Short(at, what, span));
+        }
+        if let Some(most) = crowd.is_full(now) {
+            return Err(Stop::Crowded(most));
+        }
+        ramp.full(now).map_or(Ok(()), |at| Err(Stop::Ramp(at)))
+    }
+
+    /// What a choice weighs of an account that could take the call: only what its strategy asks for is looked up.
+    pub(super) fn terms(&self, wanted: &Wanted<'_>, hash: u64, now: Time) -> Candidate {
+        use Strategy::{Hybrid, Latency, QuotaOptimized};
+        let account = &self.account;
+        let (quota, speed) =
+            (matches!(wanted.strategy, QuotaOptimized | Hybrid), matches!(wanted.strategy, Latency | Hybrid));
+        Candidate {
+            seat: 0,
+            route: 0,
+            busy: self.state.busy.load(Ordering::Acquire),
+            weight: account.weight.max(1),
+            priority: account.priority,
+            share: if quota { self.shared.windows.share(wanted.model, hash, now) } else { None },
+            first_byte: if speed { self.state.speed.micros(now) } else { None },
+            price: wanted.price,
+        }
+    }
+
+    /// The limits that a call here counts against.
+    pub(super) fn paces(&self) -> impl Iterator<Item = &Pace> {
+        [Some(&*self.pace), self.provider_pace.as_deref()].into_iter().flatten()
     }
 }

@@ -115,7 +115,7 @@ fn general(answer: &Answer, now: Time) -> Verdict {
         400 | 403 | 429 if spent(answer) => Kind::OutOfCredit(hint::resets_at(words, now)),
         402 => Kind::OutOfCredit(hint::resets_at(words, now)),
         429 if says(&["request too large"]) => return refusal(answer),
-        429 if is(&["slow_down"]) => Kind::Throttled(hint::wait(answer, now), Scope::Account),
+        429 if is(&["slow_down", "ramp_limit_exceeded"]) => Kind::Throttled(hint::wait(answer, now), Scope::Ramp),
         429 if says(&["concurren"]) => Kind::Throttled(hint::wait(answer, now), Scope::Concurrency),
         429 => Kind::Throttled(hint::wait(answer, now), Scope::Model),
         400 | 404 if is(&SESSION) => Kind::Invalid(answer.status),

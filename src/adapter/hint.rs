@@ -15,7 +15,7 @@ use crate::kit::Time;
 use crate::wire::error::Words;
 
 /// No quota is longer than a month; what says more is cut to it.
-const LONGEST: Duration = Duration::from_secs(31 * 86_400);
+pub(super) const LONGEST: Duration = Duration::from_secs(31 * 86_400);
 
 /// The wait that an answer asks for, the most exact source first. A wait of zero is no hint: providers send it with
 /// limits that are not over.
@@ -25,7 +25,8 @@ pub fn wait(answer: &Answer, now: Time) -> Option<Duration> {
     let after = || header("retry-after").and_then(|text| retry_after(text, now));
     let left = || header("x-ratelimit-timeremaining").and_then(seconds);
     let found = from_ms().filter(long_enough).or_else(|| after().filter(long_enough));
-    let found = found.or_else(|| left().filter(long_enough)).or_else(|| retry_info(&answer.words.json));
+    let found = found.or_else(|| left().filter(long_enough)).or_else(|| daily_quota(&answer.words.json, now));
+    let found = found.or_else(|| retry_info(&answer.words.json));
     let found = found.or_else(|| prose(&answer.words.message)).or_else(|| reset(&answer.headers, now));
     found.map(|wait| wait.min(LONGEST))
 }
@@ -75,6 +76,18 @@ pub fn prose(text: &str) -> Option<Duration> {
             long_enough(&wait).then_some(wait)
         })
     })
+}
+
+/// Google's `QuotaFailure` of a day's quota: until midnight on the Pacific coast, whatever its `RetryInfo` says.
+fn daily_quota(json: &Value, now: Time) -> Option<Duration> {
+    let details = json.pointer("/error/details")?.as_array()?;
+    let mut violations = details.iter().filter_map(|detail| detail.get("violations")?.as_array()).flatten();
+    violations.find(|violation| violation["quotaId"].as_str().is_some_and(|id| id.contains("PerDay")))?;
+    // the rule itself: a machine may lack the time zones' files
+    let pacific = TimeZone::posix("PST8PDT,M3.2.0,M11.1.0").ok()?;
+    let here = Timestamp::from_microsecond(now.as_micros()).ok()?.to_zoned(pacific.clone());
+    let midnight = here.date().tomorrow().ok()?.to_zoned(pacific).ok()?;
+    until(midnight.timestamp(), now)
 }
 
 /// Google's `RetryInfo`, else the reset that its `ErrorInfo` names.

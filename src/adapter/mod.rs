@@ -16,6 +16,7 @@ mod openai;
 mod place;
 mod rules;
 mod sentence;
+pub mod windows;
 mod xai;
 
 use bytes::Bytes;
@@ -26,6 +27,7 @@ pub use classify::Verdict;
 pub use models::model_ids;
 
 use crate::catalog::{AdapterName, Provider};
+use crate::kit::window::Window;
 use crate::kit::{Fault, Time};
 use crate::redact::{Known, Redacted};
 use crate::wire::error::Words;
@@ -93,6 +95,11 @@ pub trait Adapter: Send + Sync {
     fn verdict(&self, answer: &Answer, now: Time) -> Option<Verdict> {
         let _ = (answer, now);
         None
+    }
+
+    /// What an answer's headers say about the account's limits, whether it is good or an error.
+    fn windows(&self, headers: &HeaderMap, now: Time) -> Vec<Window> {
+        windows::read(headers, now)
     }
 
     /// What an error answer means: content filters first, then the provider's rows, the vendor's rules, the general table.

@@ -9,6 +9,7 @@ use http::{HeaderName, HeaderValue};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::limits::Limits;
 use crate::kit::Time;
 
 /// A provider with every default filled in, as the rest of the house sees it.
@@ -48,6 +49,8 @@ pub struct Provider {
     pub ca_file: Option<PathBuf>,
     /// How long to wait for what.
     pub timeouts: Timeouts,
+    /// Limits over all its accounts together.
+    pub limits: Limits,
     /// What its error answers mean, first match first; the adapter's own rules follow.
     pub errors: Vec<ErrorRule>,
     /// Azure: the `api-version`; when set, the classic deployments path is used instead of the v1 path.

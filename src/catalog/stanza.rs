@@ -8,6 +8,7 @@ use http::{HeaderName, HeaderValue};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::limits::Limits;
 use super::provider::{AdapterName, Auth, BodyRules, ErrorRule, Provider, Timeouts};
 use super::urls::{BaseUrl, EnvName, LocalUrl, ProxyUrl};
 use super::wait::Waits;
@@ -56,6 +57,8 @@ pub struct Stanza {
     pub ca_file: Option<PathBuf>,
     /// How long to wait for what; the global `timeouts` when absent.
     pub timeouts: Waits,
+    /// Limits over all its accounts together.
+    pub limits: Limits,
     /// What its error answers mean, first match first. Rules of a stanza come before inherited ones.
     pub errors: Vec<ErrorRule>,
     /// Azure: the `api-version`; when set, the classic deployments path is used instead of the v1 path.
@@ -139,6 +142,7 @@ impl Stanza {
             proxy: self.proxy.map(|url| url.0),
             ca_file: self.ca_file.map(|file| folder.join(file)),
             timeouts: self.timeouts.over(base),
+            limits: self.limits,
             errors: self.errors,
             api_version: self.api_version,
             deployments: self.deployments,

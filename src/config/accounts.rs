@@ -85,7 +85,7 @@ fn account(check: &mut Check<'_>, key: &Key, entry: AccountEntry, provider: Opti
         tags: entry.tags,
         priority: entry.priority,
         weight: entry.weight,
-        limits: Limits { rpm: entry.limits.rpm, tpm: entry.limits.tpm, concurrency: entry.limits.concurrency },
+        limits: entry.limits,
         proxy: entry.proxy.map(|url| url.0),
         models: entry.models,
         disabled: entry.disabled,

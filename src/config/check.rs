@@ -141,7 +141,7 @@ impl Check<'_> {
 
     fn client(&mut self, name: String, client: ClientEntry) -> (String, ClientRules) {
         self.headers(&Key::of(&["clients", &name]), &client.headers);
-        (name, ClientRules { body: client.body, headers: client.headers })
+        (name, ClientRules { body: client.body, headers: client.headers, limits: client.limits })
     }
 
     fn dialectic(&mut self, name: String, entry: DialecticEntry) -> (String, Dialectic) {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use crate::catalog::Limits;
 use crate::catalog::{BodyRules, Provider};
 
 /// Every setting, checked. Built only by this room.
@@ -125,17 +126,6 @@ pub enum SecretSource {
     Vault(String),
 }
 
-/// Local limits; `None` means unlimited.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Limits {
-    /// Requests a minute.
-    pub rpm: Option<u32>,
-    /// Tokens a minute.
-    pub tpm: Option<u64>,
-    /// Calls at once.
-    pub concurrency: Option<u32>,
-}
-
 /// A model name of the user's own.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Alias {
@@ -164,6 +154,14 @@ pub enum Strategy {
     LeastBusy,
     /// At random by weight.
     Weighted,
+    /// Most left of the tightest limit, what resets soonest first.
+    QuotaOptimized,
+    /// Lowest price of the longest answer, over all routes at once.
+    Cheapest,
+    /// Soonest first byte.
+    Latency,
+    /// Quota, latency and calls under way together.
+    Hybrid,
 }
 
 /// Rules for the calls of one client key.
@@ -173,6 +171,8 @@ pub struct ClientRules {
     pub body: BodyRules,
     /// Headers set for this client.
     pub headers: BTreeMap<String, String>,
+    /// Limits over all its calls.
+    pub limits: Limits,
 }
 
 /// Several models that answer one call together.

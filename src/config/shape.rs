@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::forms::{Route, Size};
 use super::settings::{Listen, Mode, Strategy};
-use crate::catalog::{BaseUrl, BodyRules, EnvName, ProxyUrl, Stanza, Timeouts, Wait, Waits};
+use crate::catalog::{BaseUrl, BodyRules, EnvName, Limits, ProxyUrl, Stanza, Timeouts, Wait, Waits};
 
 /// The settings file.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -109,7 +109,7 @@ pub(super) struct AccountEntry {
     #[schemars(range(min = 1))]
     pub weight: u32,
     /// Local limits.
-    pub limits: LimitsEntry,
+    pub limits: Limits,
     /// Its own outbound proxy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub proxy: Option<ProxyUrl>,
@@ -137,24 +137,6 @@ pub(super) struct SecretEntry {
     pub vault: Option<String>,
 }
 
-/// Local limits; what is absent is unlimited.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct LimitsEntry {
-    /// Requests a minute.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1))]
-    pub rpm: Option<u32>,
-    /// Tokens a minute.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1))]
-    pub tpm: Option<u64>,
-    /// Calls at once.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1))]
-    pub concurrency: Option<u32>,
-}
-
 /// A model name of your own.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -179,6 +161,8 @@ pub(super) struct ClientEntry {
     pub body: BodyRules,
     /// Headers set for this client.
     pub headers: BTreeMap<String, String>,
+    /// Limits over all its calls, besides those of its key.
+    pub limits: Limits,
 }
 
 /// Several models that answer one call together.
@@ -238,7 +222,7 @@ impl Default for AccountEntry {
             tags: Vec::new(),
             priority: 0,
             weight: 1,
-            limits: LimitsEntry::default(),
+            limits: Limits::default(),
             proxy: None,
             models: Vec::new(),
             disabled: false,

@@ -46,16 +46,22 @@ impl Attempt<'_> {
         let provider = &self.route.provider;
         let account = self.lease.account();
         let waits = Waits::of(provider.timeouts, call);
-        let deadline = Instant::now() + waits.first_byte;
+        let began = Instant::now();
+        let deadline = began + waits.first_byte;
         let secret = self.inner.secret(account).await?;
         let request = self.encode(call, account);
         let sent = self.inner.upstream.send(self.settings, provider, account, secret.as_ref(), request);
         let incoming = timeout_at(deadline, sent).await.unwrap_or_else(|_| Err(self.silent(waits.first_byte)))?;
         journal.head(incoming.status.as_u16());
+        // good answers and refusals alike tell of the account's limits
+        let windows = adapter::of(provider.adapter).windows(&incoming.headers, self.inner.clock.now());
+        self.lease.learned(&windows);
         if !incoming.status.is_success() {
             return Err(self.failure(incoming, deadline).await);
         }
-        self.begin(call, incoming, waits, deadline).await
+        let opened = self.begin(call, incoming, waits, deadline).await?;
+        self.lease.began(began.elapsed());
+        Ok(opened)
     }
 
     /// The bytes that go out: the client's, with the named changes spliced in.

@@ -9,9 +9,9 @@ use super::attempt::{Attempt, Opened};
 use super::journal::Journal;
 use super::parking::Ticket;
 use super::router::{Plan, Query};
-use super::{Inner, Trace, session};
+use super::{Inner, Trace, expect, session};
 use crate::accounts::{Lease, NotBefore, Wanted};
-use crate::config::{Account, Settings};
+use crate::config::{Account, Settings, Strategy};
 use crate::kit::{Blame, Fault, Kind, Next, Time};
 use crate::redact::{self, Redacted};
 use crate::store::Outcome;
@@ -61,7 +61,16 @@ impl Inner {
             provider: call.headers.get("x-keywheel-provider").and_then(|value| value.to_str().ok()),
         };
         let result = match query.plan() {
-            Ok(plan) => self.dispatch(redact::pass(call), &settings, &plan, &mut journal).await,
+            Ok(plan) => {
+                let call = redact::pass(call);
+                match self.pool.admit(&call.caller.name, expect::need(&call)) {
+                    Ok(guest) => {
+                        journal.guest = guest;
+                        self.dispatch(call, &settings, &plan, &mut journal).await
+                    }
+                    Err(fault) => Err((fault, None)),
+                }
+            }
             Err(fault) => Err((fault, None)),
         };
         match result {
@@ -143,14 +152,27 @@ impl Inner {
         deadline: Instant,
         journal: &mut Journal,
     ) -> Result<(usize, Lease), NotBefore> {
+        let tried: Vec<_> = tries.shut.iter().map(|shut| [tries.tried.as_slice(), shut].concat()).collect();
+        let need = expect::need(call);
+        let prices = expect::prices(call, plan, call.at);
+        let wanted: Vec<Wanted<'_>> = std::iter::zip(&plan.routes, std::iter::zip(&tried, prices))
+            .map(|(route, (tried, price))| Wanted {
+                provider: &route.provider.id,
+                model: &route.model,
+                strategy: plan.strategy,
+                affinity,
+                tried,
+                need,
+                price,
+            })
+            .collect();
+        // routes are a chain to fall back along; only a price is compared across them
+        let together = if plan.strategy == Strategy::Cheapest { wanted.len() } else { 1 };
         let seek = || {
             let mut nearest = NotBefore::default();
-            for (at, route) in plan.routes.iter().enumerate() {
-                let (provider, model) = (route.provider.id.as_str(), route.model.as_str());
-                let tried = [tries.tried.as_slice(), tries.shut[at].as_slice()].concat();
-                let wanted = Wanted { provider, model, strategy: plan.strategy, affinity, tried: &tried };
-                match self.pool.try_lease(wanted) {
-                    Ok(lease) => return Ok((at, lease)),
+            for (step, routes) in wanted.chunks(together).enumerate() {
+                match self.pool.try_any(routes) {
+                    Ok((at, lease)) => return Ok((step * together + at, lease)),
                     Err(not) => nearest.join(not),
                 }
             }
@@ -165,8 +187,12 @@ impl Inner {
         if waited > Duration::from_millis(1) {
             journal.parked(u64::try_from(waited.as_micros()).unwrap_or(u64::MAX));
         }
-        if let Err(not) = &found {
-            journal.passed_over(name, not);
+        match &found {
+            Ok((at, lease)) => {
+                let route = |beside: usize| plan.routes[at - at % together + beside].name();
+                journal.chose(lease.choice(route));
+            }
+            Err(not) => journal.passed_over(name, not),
         }
         found
     }

@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use super::{Trace, session};
-use crate::accounts::NotBefore;
+use crate::accounts::{Guest, NotBefore};
 use crate::kit::Fault;
-use crate::store::{Attempt, Context, Decision, Durable, Entry, Ledger, Outcome};
+use crate::store::{Attempt, Choice, Context, Decision, Durable, Entry, Ledger, Outcome};
 use crate::wire::{Call, Payload};
 
 /// The record of one call. Dropped unfinished, the client has left.
@@ -16,6 +16,8 @@ pub(super) struct Journal {
     started: Instant,
     ledger: Arc<dyn Ledger>,
     in_flight: Arc<AtomicUsize>,
+    /// The call's place under the limits of its client, where it has any.
+    pub(super) guest: Option<Guest>,
 }
 
 impl Journal {
@@ -54,8 +56,9 @@ impl Journal {
             },
             attempts: Vec::new(),
             decisions: Vec::new(),
+            choices: Vec::new(),
         };
-        Self { entry: Some(entry), started: Instant::now(), ledger, in_flight }
+        Self { entry: Some(entry), started: Instant::now(), ledger, in_flight, guest: None }
     }
 
     /// Microseconds since the call's arrival.
@@ -87,6 +90,11 @@ impl Journal {
                 head_us: None,
             });
         });
+    }
+
+    /// Notes what the account of the attempt under way was chosen from.
+    pub(super) fn chose(&mut self, choice: Option<Choice>) {
+        self.with(|entry| entry.choices.extend(choice));
     }
 
     /// Notes the response head of the attempt under way.
@@ -159,6 +167,9 @@ impl Journal {
             Some(mut entry) => {
                 self.in_flight.fetch_sub(1, Ordering::AcqRel);
                 entry.outcome = outcome;
+                // a call that failed took no tokens
+                let failed = self.guest.as_mut().filter(|_| outcome == Outcome::Failed);
+                failed.into_iter().for_each(|guest| guest.used(0));
                 entry.status = status;
                 entry.total_us = total_us;
                 self.ledger.record(entry)

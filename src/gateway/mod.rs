@@ -3,7 +3,9 @@
 pub mod answer;
 mod attempt;
 mod dispatch;
+mod expect;
 mod gate;
+mod gauge;
 mod journal;
 mod lanes;
 mod late;

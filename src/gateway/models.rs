@@ -113,8 +113,7 @@ impl Inner {
     }
 
     async fn ask(&self, settings: &Settings, provider: &Provider) -> Result<Vec<String>, Fault> {
-        let wanted =
-            Wanted { provider: &provider.id, model: "", strategy: Strategy::FillFirst, affinity: None, tried: &[] };
+        let wanted = Wanted { provider: &provider.id, strategy: Strategy::FillFirst, ..Wanted::default() };
         let none = || Fault::new(Kind::Exhausted(None), "no account is ready");
         let lease = self.pool.try_lease(wanted).map_err(|_| none())?;
         let account = lease.account();

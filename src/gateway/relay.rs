@@ -12,9 +12,10 @@ use futures_util::{Stream, StreamExt, stream};
 use tokio::time::{Instant, Sleep};
 
 use super::attempt::Opened;
+use super::gauge::Gauge;
 use super::journal::Journal;
 use super::upstream::Body;
-use crate::accounts::Lease;
+use crate::accounts::{Guest, Lease};
 use crate::kit::{Fault, Kind};
 use crate::store::{Durable, Outcome};
 use crate::wire::endpoint::Mark;
@@ -50,6 +51,7 @@ pub(super) struct Relay {
     ahead: VecDeque<Event>,
     body: Body,
     shape: Shape,
+    gauge: Gauge,
     ended: bool,
     stall: Duration,
     /// The last byte from the upstream, and the last to the client.
@@ -114,12 +116,14 @@ impl Relay {
         };
         let now = Instant::now();
         let first = opened.stall.min(line.keep_alive);
+        let counts = lease.counts_tokens() || journal.guest.as_ref().is_some_and(Guest::counts_tokens);
         Self {
             line,
             status: opened.status.as_u16(),
             ahead: opened.chunks.into_iter().map(Event::Chunk).collect(),
             body: opened.body,
             shape,
+            gauge: Gauge::new(counts, opened.events),
             ended: false,
             stall: opened.stall,
             heard: now,
@@ -232,6 +236,8 @@ impl Relay {
     }
 
     fn chunk(&mut self, chunk: Bytes) -> Option<Bytes> {
+        self.gauge.chunk(&chunk);
+        let gauge = &mut self.gauge;
         match &mut self.shape {
             Shape::Sized { left } => {
                 *left = left.saturating_sub(chunk.len() as u64);
@@ -240,10 +246,13 @@ impl Relay {
             Shape::Unsized { kept } => kept.replace(chunk),
             Shape::Events { frames, finished } => {
                 let mut last = None;
-                frames.push(&chunk, |frame, start| match self.line.endpoint.mark(frame) {
-                    Mark::Last if last.is_none() => last = Some(start),
-                    Mark::Finish => *finished = true,
-                    _ => {}
+                frames.push(&chunk, |frame, start| {
+                    gauge.frame(frame);
+                    match self.line.endpoint.mark(frame) {
+                        Mark::Last if last.is_none() => last = Some(start),
+                        Mark::Finish => *finished = true,
+                        _ => {}
+                    }
                 });
                 let Some(at) = last else { return Some(chunk) };
                 let before = chunk.slice(..at);
@@ -282,7 +291,12 @@ impl Relay {
 
     /// The answer is whole: its last bytes go out once it is recorded.
     fn complete(&mut self, bytes: Bytes) -> Option<Bytes> {
+        let tokens = self.gauge.tokens();
+        if let (Some(tokens), Some(guest)) = (tokens, &mut self.journal.guest) {
+            guest.used(tokens);
+        }
         if let Some(lease) = self.lease.take() {
+            tokens.into_iter().for_each(|tokens| lease.used(tokens));
             lease.succeeded();
         }
         self.journal.sent(bytes.len());

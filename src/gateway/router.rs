@@ -30,6 +30,13 @@ pub(super) struct Route {
     pub(super) model: String,
 }
 
+impl Route {
+    /// `provider/model`.
+    pub(super) fn name(&self) -> String {
+        format!("{}/{}", self.provider.id, self.model)
+    }
+}
+
 /// What a route is looked for by.
 pub(super) struct Query<'a> {
     pub(super) settings: &'a Settings,

@@ -95,6 +95,8 @@ pub enum Scope {
     Account,
     /// Only the number of calls at once: fewer help now, waiting is short.
     Concurrency,
+    /// Every model of the account, whose use grew too fast: it may grow, but more slowly.
+    Ramp,
 }
 
 /// Whose fault it is: who cools down.
@@ -135,7 +137,7 @@ impl Kind {
             Self::NotFound | Self::ClientLimit(_) | Self::Left => Blame::Client,
             Self::KeyRejected | Self::Blocked | Self::NeedsLogin | Self::StaleToken(_) => Blame::Account,
             Self::OutOfCredit(_) | Self::OverBudget(_) => Blame::Account,
-            Self::Throttled(_, Scope::Account) => Blame::Account,
+            Self::Throttled(_, Scope::Account | Scope::Ramp) => Blame::Account,
             Self::Throttled(..) | Self::ModelMissing => Blame::AccountModel,
             Self::Overloaded(_) | Self::Upstream(_) | Self::Stalled | Self::Broken => Blame::Provider,
             Self::Unreachable => Blame::Network,

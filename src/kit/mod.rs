@@ -9,6 +9,7 @@ pub mod seal;
 pub mod secret;
 pub mod time;
 pub mod usage;
+pub mod window;
 
 pub use fault::{Blame, Fault, Kind, Next, Said};
 pub use id::CallId;

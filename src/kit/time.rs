@@ -4,8 +4,8 @@
 //! timers by the one room that waits.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
@@ -80,6 +80,16 @@ impl Clock {
                 let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
                 Time::default().after(since)
             }
+        }
+    }
+
+    /// Time that only moves forward, from a start that means nothing: for paces, which a wall clock that is set back
+    /// would stop.
+    pub fn ticks(&self) -> Duration {
+        static START: LazyLock<tokio::time::Instant> = LazyLock::new(tokio::time::Instant::now);
+        match &self.0 {
+            Some(at) => Duration::from_micros(u64::try_from(at.load(Ordering::SeqCst)).unwrap_or(0)),
+            None => tokio::time::Instant::now().saturating_duration_since(*START),
         }
     }
 

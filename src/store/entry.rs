@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Choice;
 use crate::kit::{CallId, Time};
 
 /// One call, from its arrival to its end.
@@ -47,6 +48,9 @@ pub struct Entry {
     pub attempts: Vec<Attempt>,
     /// What was considered and why it was passed over.
     pub decisions: Vec<Decision>,
+    /// What its accounts were chosen from, where there was a choice. Kept for a week or 100,000 calls, and read only for
+    /// one call: a list leaves them out.
+    pub choices: Vec<Choice>,
 }
 
 /// What a call belongs to, where the client said so.

@@ -1,5 +1,6 @@
 //! What must outlive the process: one entry per call with its attempts and decisions.
 
+pub mod choice;
 pub mod entry;
 pub mod memory;
 mod prefix;
@@ -10,6 +11,7 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::time::Duration;
 
+pub use choice::Choice;
 pub use entry::{Attempt, Context, Decision, Entry, Filter, Outcome};
 pub use memory::Memory;
 pub use sqlite::Sqlite;

@@ -69,7 +69,7 @@ impl Bench {
 }
 
 fn wanted(model: &str) -> Wanted<'_> {
-    Wanted { provider: "lab", model, strategy: Strategy::FillFirst, affinity: None, tried: &[] }
+    Wanted { provider: "lab", model, strategy: Strategy::FillFirst, affinity: None, ..Wanted::default() }
 }
 
 fn throttled(after: u64) -> Kind {

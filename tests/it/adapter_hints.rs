@@ -139,6 +139,11 @@ fn googles_details_are_read_and_their_order_does_not_matter() {
     let info = r#"{"@type":"…ErrorInfo","metadata":{"quotaResetDelay":"12h3m4s"}}"#;
     assert_eq!(waits(&[], &body(&format!("{info},{retry}"))), ms(34_070));
     assert_eq!(waits(&[], &body(info)), ms(43_384_000));
+    // a day's quota comes back at midnight in California, which is eight hours behind in November
+    let daily = r#"{"@type":"…QuotaFailure","violations":[{"quotaId":"RequestsPerDayPerProject-FreeTier"}]}"#;
+    assert_eq!(waits(&[], &body(&format!("{daily},{retry}"))), ms((21 * 3600 + 59 * 60 + 43) * 1000));
+    let minute = r#"{"@type":"…QuotaFailure","violations":[{"quotaId":"RequestsPerMinutePerProject"},{"quotaId":7}]}"#;
+    assert_eq!(waits(&[], &body(&format!("{minute},{retry}"))), ms(34_070));
     assert_eq!(waits(&[], &body(r#"{"retryDelay":"soon"}"#)), None);
     assert_eq!(waits(&[], &body(r#"{"retryDelay":34}"#)), None);
 }

@@ -11,12 +11,15 @@
 )]
 
 mod accounts;
+mod accounts_choice;
+mod accounts_limits;
 mod adapter;
 mod adapter_errors;
 mod adapter_first;
 mod adapter_hints;
 mod adapter_requests;
 mod adapter_shipped;
+mod adapter_windows;
 mod cli;
 mod config;
 mod config_discover;

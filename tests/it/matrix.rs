@@ -219,7 +219,7 @@ impl Rig {
         let others: Vec<Arc<Account>> =
             self.pool.rows().into_iter().map(|row| row.account).filter(|other| other.id != account).collect();
         let provider = self.vendor.id;
-        let wanted = Wanted { provider, model, strategy: Strategy::FillFirst, affinity: None, tried: &others };
+        let wanted = Wanted { provider, model, strategy: Strategy::FillFirst, tried: &others, ..Wanted::default() };
         self.pool.try_lease(wanted)
     }
 

@@ -139,7 +139,8 @@ async fn five_failures_in_half_a_minute_close_the_provider_for_a_quarter_and_one
 
 #[tokio::test]
 async fn under_every_strategy_the_second_try_meets_the_same_account() {
-    for strategy in ["sticky", "round-robin", "fill-first", "least-busy", "weighted"] {
+    let strategies = ["sticky", "round-robin", "fill-first", "least-busy", "weighted"];
+    for strategy in strategies.into_iter().chain(["quota-optimized", "cheapest", "latency", "hybrid"]) {
         let labs = Labs::start(OPENAI);
         let more = format!("models.fast = {{ route = [\"openai/gpt-4o-mini\"], strategy = \"{strategy}\" }}");
         let rig = Rig::with(&labs, &more);

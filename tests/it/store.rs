@@ -77,6 +77,7 @@ pub(crate) fn entry() -> Entry {
         context: Context::default(),
         attempts: Vec::new(),
         decisions: Vec::new(),
+        choices: Vec::new(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The ledger in one SQLite file: one thread writes, one connection reads beside it.
 
+mod choices;
 mod row;
 mod schema;
 mod writer;
@@ -70,7 +71,11 @@ impl Ledger for Sqlite {
                 _ => reader
                     .query_row("SELECT count(*) FROM calls WHERE id BETWEEN ?1 AND ?2", bounds, |row| row.get(0))?,
             };
-            Ok((found.pop(), usize::try_from(count).unwrap_or(usize::MAX)))
+            let mut found = found.pop();
+            if let Some(entry) = &mut found {
+                entry.choices = choices::read(reader, entry.id)?;
+            }
+            Ok((found, usize::try_from(count).unwrap_or(usize::MAX)))
         };
         match find(&self.reader()).map_err(schema::refused(&self.path))? {
             (found, 1) => Ok(found),

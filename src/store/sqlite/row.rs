@@ -88,6 +88,8 @@ pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Entry> {
         },
         attempts: attempts.into_iter().map(attempt).collect(),
         decisions: decisions.into_iter().map(decision).collect(),
+        // they have a table of their own, and are read for one call only
+        choices: Vec::new(),
     })
 }
 

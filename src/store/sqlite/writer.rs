@@ -8,6 +8,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::oneshot;
 
 use super::super::{Entry, Lag};
+use super::choices::{self, Pruning};
 use super::row;
 
 /// A commit that takes longer is said to lag.
@@ -146,9 +147,10 @@ impl Queue {
 pub(super) fn run(queue: &Arc<Queue>, mut connection: Connection) {
     let mut batch = Vec::new();
     let mut failing = false;
+    let mut pruning = Pruning::default();
     while queue.fill(&mut batch) {
         let (began, last_try) = (Instant::now(), queue.state().closing);
-        let result = commit(&mut connection, &batch);
+        let result = commit(&mut connection, &batch, &mut pruning);
         queue.note(&result);
         for pending in &mut batch {
             // whoever does not wait any more has dropped the receiver
@@ -181,12 +183,15 @@ pub(super) fn run(queue: &Arc<Queue>, mut connection: Connection) {
     }
 }
 
-fn commit(connection: &mut Connection, batch: &[Pending]) -> rusqlite::Result<()> {
+fn commit(connection: &mut Connection, batch: &[Pending], pruning: &mut Pruning) -> rusqlite::Result<()> {
     let step = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let mut insert = step.prepare_cached(row::INSERT)?;
     for pending in batch {
         row::write(&mut insert, &pending.entry)?;
     }
     drop(insert);
+    for pending in batch {
+        choices::write(&step, &pending.entry, pruning)?;
+    }
     step.commit()
 }

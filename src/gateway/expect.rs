@@ -1,0 +1,67 @@
+//! What a call is expected to take: tokens for the limits, and the most it can cost along each route.
+
+use std::sync::LazyLock;
+
+use super::router::Plan;
+use crate::accounts::Need;
+use crate::catalog::price_model::Billing;
+use crate::catalog::price_worst::{Bound, Reach, Unbounded};
+use crate::catalog::prices::{Prices, Query};
+use crate::config::Strategy;
+use crate::kit::{Money, Time};
+use crate::redact::Redacted;
+use crate::wire::Payload;
+
+/// The names that the dialects have for the longest answer.
+const MOST_OUTPUT: [&str; 3] = ["max_completion_tokens", "max_tokens", "max_output_tokens"];
+/// Where neither the call nor the model bounds the answer, prices are compared for one of this length.
+const COMPARED: u64 = 4096;
+
+/// The shipped prices. Without any, every route costs the same.
+static PRICES: LazyLock<Prices> = LazyLock::new(|| {
+    Prices::shipped().unwrap_or_else(|error| {
+        tracing::error!("the shipped prices cannot be used: {error}");
+        Prices::default()
+    })
+});
+
+/// The tokens that a call is expected to take.
+pub(super) fn need(call: &Redacted) -> Need {
+    Need::of_call(bytes(call), most_output(call))
+}
+
+/// The most that the call can cost along each route of its plan; only for a strategy that asks.
+pub(super) fn prices(call: &Redacted, plan: &Plan, at: Time) -> Vec<Option<Money>> {
+    if plan.strategy != Strategy::Cheapest {
+        return vec![None; plan.routes.len()];
+    }
+    let choices = number(call, "n").unwrap_or(1).max(1);
+    let input = Reach::Body(bytes(call) as u64);
+    let bound = Bound { input, max_tokens: most_output(call), choices, searches: 0 };
+    let worst = |provider: &str, model: &str| {
+        let billing = Billing { at, service_tier: None, region: None, speed: None };
+        let query = Query { provider, asked: model, answered: None, billing };
+        match PRICES.worst_case(&query, &bound) {
+            Err(Unbounded::Output) => PRICES.worst_case(&query, &Bound { max_tokens: Some(COMPARED), ..bound }).ok(),
+            price => price.ok(),
+        }
+    };
+    plan.routes.iter().map(|route| worst(&route.provider.id, &route.model)).collect()
+}
+
+fn bytes(call: &Redacted) -> usize {
+    match &call.payload {
+        Payload::Json(json) => json.bytes().len(),
+        // media is not metered by its bytes
+        Payload::Raw(_) | Payload::Upload(_) | Payload::Empty => 0,
+    }
+}
+
+fn most_output(call: &Redacted) -> Option<u64> {
+    MOST_OUTPUT.iter().find_map(|name| number(call, name))
+}
+
+fn number(call: &Redacted, name: &str) -> Option<u64> {
+    let Payload::Json(json) = &call.payload else { return None };
+    json.get(name)?.parse().ok()
+}
