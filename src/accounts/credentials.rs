@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::config::Account;
 use crate::kit::{Fault, Kind, Secret};
-use crate::vault::Source;
+use crate::vault::{SecretError, Source};
 
 /// The secrets of all accounts.
 #[derive(Clone)]
@@ -19,7 +19,10 @@ impl Credentials {
     /// The account's secret; `None` for an account that needs none. Where there should be one and is none the account
     /// does not rest: it is as good as ever once the variable, the program or the vault is mended.
     pub async fn of(&self, account: &Account) -> Result<Option<Secret>, Fault> {
-        self.0.resolve(account).await.map_err(|error| Fault::new(Kind::NoSecret, error.to_string()))
+        self.0.resolve(account).await.map_err(|error| {
+            let kind = if matches!(error, SecretError::Locked(_)) { Kind::VaultLocked } else { Kind::NoSecret };
+            Fault::new(kind, error.to_string())
+        })
     }
 
     /// The provider refused the secret: what was kept of it is not used again.

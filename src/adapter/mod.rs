@@ -73,9 +73,16 @@ pub trait Adapter: Send + Sync {
         place::with_query(place::below(base_url, endpoint.path()), query)
     }
 
+    /// Where something is that no client asks for: a list of models, the account's balance. `path` is below the base URL,
+    /// `../` climbs.
+    fn beside(&self, provider: &Provider, base_url: &str, path: &str) -> String {
+        let _ = provider;
+        place::beside(base_url, path)
+    }
+
     /// Where the model list is.
     fn models_url(&self, provider: &Provider, base_url: &str) -> String {
-        place::beside(base_url, &provider.models_path)
+        self.beside(provider, base_url, &provider.models_path)
     }
 
     /// What the dialect itself changes in the body of a call for this model. The edits of provider, route and client

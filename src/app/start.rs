@@ -20,7 +20,8 @@ use crate::redact::Known;
 use crate::serve::keys::{KEY_FILE, Keys, STORE_FILE, ensure_first};
 use crate::serve::{Bounds, Doors, Front, Serving};
 use crate::store::{Ledger, Sqlite};
-use crate::vault::Source;
+use crate::vault::home::Home;
+use crate::vault::{Source, Strongbox};
 use crate::wire::Caller;
 
 /// The ledger's file in the data folder.
@@ -83,6 +84,8 @@ impl House {
         let doors = Doors::open(&loaded.settings, &paths.socket()).map_err(Failure::new)?;
         let urls = doors.urls();
 
+        let home = Home::of(&loaded.settings.vault, &paths.data, &paths.state);
+        let vault = Arc::new(Strongbox::new(home, clock.clone()));
         let pool = Pool::new(clock.clone());
         pool.apply(&loaded.settings);
         let (rests, damage) = Rests::open(&paths.state, Arc::clone(&pool));
@@ -94,7 +97,7 @@ impl House {
             settings: settings.clone(),
             clock: clock.clone(),
             pool: Arc::clone(&pool),
-            credentials: Credentials::new(Arc::new(Source::new(env, clock.clone()))),
+            credentials: Credentials::new(Arc::new(Source::new(env, clock.clone()).with(Arc::clone(&vault)))),
             known: Arc::new(Known::default()),
             ledger: Arc::clone(&ledger),
         });
@@ -104,8 +107,10 @@ impl House {
             pool,
             gateway: gateway.clone(),
             ledger: Arc::clone(&ledger),
+            vault,
             helm: Arc::clone(&wheel) as Arc<dyn ops::Helm>,
             doors: urls.clone(),
+            clock: clock.clone(),
             started,
         });
         let gate: Arc<dyn Gate> = Arc::new(gateway.clone());

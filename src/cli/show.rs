@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::table::Table;
 use super::{Format, Lines};
-use crate::operator::{AccountRow, Line, ModelRow, ProviderRow, RequestRow, Status};
+use crate::operator::{AccountRow, Line, ModelRow, ProviderRow, RequestRow, Status, TestRow};
 
 /// How the gateway is doing.
 pub fn status(lines: &mut Lines<'_>, format: Format, status: &Status) -> io::Result<()> {
@@ -38,6 +38,17 @@ pub fn accounts(lines: &mut Lines<'_>, format: Format, rows: &[AccountRow]) -> i
     }
     let none = "no accounts yet; set a provider's key in the environment, or add [[accounts]] to the configuration";
     lines.list(format, rows, table, none)
+}
+
+/// How accounts did when they were tried.
+pub fn tested(lines: &mut Lines<'_>, format: Format, rows: &[TestRow]) -> io::Result<()> {
+    let mut table = Table::new(["id", "provider", "result", "took", "reason"]);
+    for row in rows {
+        let TestRow { id, provider, ok, took_ms, reason, .. } = row;
+        let result = if *ok { "ok" } else { "failed" };
+        table.row([id.clone(), provider.clone(), result.to_owned(), format!("{took_ms} ms"), reason.clone()]);
+    }
+    lines.list(format, rows, table, "no accounts were tried")
 }
 
 /// Providers.

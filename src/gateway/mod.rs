@@ -12,6 +12,7 @@ mod late;
 mod line;
 mod models;
 mod parking;
+mod probe;
 mod relay;
 mod router;
 mod sending;
@@ -26,6 +27,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 pub use answer::{Answer, Trace};
 pub use gate::{Gate, ListedModel};
 pub use parking::Waiting;
+pub use probe::Proof;
 
 use crate::accounts::{Credentials, Pool};
 use crate::config::{Account, Live};

@@ -3,12 +3,17 @@
 //! `ops` answers in process, `client` carries the same question over the socket; both sides share these types, so a
 //! new question is one variant here and one arm in `ops`.
 
+mod handed;
 pub mod records;
 
 use std::future::Future;
 use std::pin::Pin;
 
-pub use records::{AccountRow, Ask, Line, ModelRow, ProviderRow, Reason, Refusal, Reply, RequestRow, Status};
+pub use handed::Handed;
+pub use records::{
+    AccountRow, Ask, Chosen, Line, ModelRow, ProviderRow, Reason, Refusal, Reply, RequestRow, Status, TestRow,
+    VaultOrder,
+};
 
 /// An answer under way.
 pub type Answering<'a> = Pin<Box<dyn Future<Output = Result<Reply, Refusal>> + Send + 'a>>;

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Handed;
+
 /// A question or an order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -31,8 +33,34 @@ pub enum Ask {
     },
     /// Read the configuration again.
     Reload,
+    /// Try accounts against their providers.
+    Test(Chosen),
+    /// Look at the vault, unlock or lock it.
+    Vault(VaultOrder),
     /// Stop serving, letting calls under way finish for a while.
     Stop,
+}
+
+/// Which accounts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Chosen {
+    /// By their ids.
+    Ids(Vec<String>),
+    /// All with this tag.
+    Tag(String),
+}
+
+/// What the gateway shall do with its vault.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum VaultOrder {
+    /// Say whether it is locked.
+    Look,
+    /// Open it with the data key that another process of the same person found.
+    Unlock(Handed),
+    /// Lock it until somebody unlocks it.
+    Lock,
 }
 
 /// An answer.
@@ -51,6 +79,13 @@ pub enum Reply {
     Requests(Vec<RequestRow>),
     /// To `Request`: the row, its attempts and decisions as JSON.
     Request(serde_json::Value),
+    /// To `Test`.
+    Tested(Vec<TestRow>),
+    /// To `Vault(Look)`.
+    Vault {
+        /// Whether it is locked; `None` when there is none.
+        locked: Option<bool>,
+    },
     /// To an order: what was done, in words.
     Done(String),
 }
@@ -137,6 +172,8 @@ pub struct AccountRow {
     pub provider: String,
     /// The accounts it shares limits with.
     pub quota_group: Option<String>,
+    /// The words by which it can be chosen with others.
+    pub tags: Vec<String>,
     /// `ready`, `cooling`, `half_open`, `needs_login` or `disabled`.
     pub state: String,
     /// Why, in words; empty when ready.
@@ -145,6 +182,23 @@ pub struct AccountRow {
     pub since: Option<String>,
     /// Until when, RFC 3339.
     pub until: Option<String>,
+}
+
+/// How an account did when it was tried.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TestRow {
+    /// Its id.
+    pub id: String,
+    /// Its provider.
+    pub provider: String,
+    /// Whether the provider answered as it should.
+    pub ok: bool,
+    /// The code of what went wrong.
+    pub code: Option<String>,
+    /// What was found, in words.
+    pub reason: String,
+    /// How long it took in milliseconds.
+    pub took_ms: u64,
 }
 
 /// A provider.

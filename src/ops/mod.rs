@@ -2,19 +2,23 @@
 
 mod calls;
 mod lists;
+mod test;
+mod vault;
 
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
 pub use lists::provider_rows;
+pub use test::{chosen, test};
 
 use crate::accounts::{Pool, Standing};
 use crate::config::Live;
 use crate::gateway::Gateway;
-use crate::kit::Time;
+use crate::kit::{Clock, Time};
 use crate::operator::{Answering, Ask, Operator, Refusal, Reply, Status};
 use crate::store::{Filter, Ledger, LedgerError};
+use crate::vault::Strongbox;
 
 /// An order under way: what was done, or why not, in words.
 pub type Doing<'a> = Pin<Box<dyn Future<Output = Result<String, String>> + Send + 'a>>;
@@ -41,10 +45,14 @@ pub struct Parts {
     pub gateway: Gateway,
     /// The calls.
     pub ledger: Arc<dyn Ledger>,
+    /// The secrets.
+    pub vault: Arc<Strongbox>,
     /// What only the wiring can do.
     pub helm: Arc<dyn Helm>,
     /// The open doors, as URLs.
     pub doors: Vec<String>,
+    /// What time it is.
+    pub clock: Clock,
     /// When the gateway started.
     pub started: Time,
 }
@@ -104,6 +112,8 @@ impl Desk {
             }
             Ask::Request { id } => self.read(move |ledger| request(ledger, &id)).await,
             Ask::Reload => self.0.helm.reload().await.map(Reply::Done).map_err(Refusal::bad_config),
+            Ask::Test(asked) => test(&self.0.gateway, &settings, &self.0.clock, &asked).await.map(Reply::Tested),
+            Ask::Vault(order) => vault::obey(&self.0.vault, order).await,
             Ask::Stop => {
                 self.0.helm.stop();
                 let pid = std::process::id();

@@ -15,8 +15,10 @@ mod machine;
 mod mark;
 mod memory;
 mod sealed;
+mod shelf;
 mod source;
 mod store;
+mod strongbox;
 mod wrap;
 
 pub use command::CommandError;
@@ -30,4 +32,5 @@ pub use memory::Memory;
 pub use sealed::{Conflict, Imported, Outsiders, Rekeyed, Sealed, Status};
 pub use source::{SecretError, Source};
 pub use store::{Hold, Vault};
+pub use strongbox::{Stamp, Strongbox};
 pub use wrap::{Opener, Way};
