@@ -156,6 +156,7 @@ impl Pool {
         }
         lease.mark = seat.shared.windows.take(wanted.model, hash, need, now);
         seat.shared.ramp.count(tokens, now);
+        seat.state.used.store(now.as_micros(), Ordering::Relaxed);
         Ok(lease)
     }
 

@@ -7,6 +7,7 @@ pub mod exit;
 pub mod lines;
 mod pages;
 pub mod price;
+pub mod quota;
 pub mod show;
 pub mod table;
 pub mod vault;

@@ -2,6 +2,7 @@
 
 pub mod answer;
 mod attempt;
+mod balance;
 mod dispatch;
 mod expect;
 mod gate;

@@ -11,8 +11,8 @@ use std::pin::Pin;
 
 pub use handed::Handed;
 pub use records::{
-    AccountRow, Ask, Chosen, Line, ModelRow, ProviderRow, Reason, Refusal, Reply, RequestRow, Status, TestRow,
-    VaultOrder,
+    AccountRow, Ask, Chosen, Line, ModelRow, ProviderRow, QuotaRow, QuotaWindow, Reason, Refusal, Reply, RequestRow,
+    Status, TestRow, VaultOrder,
 };
 
 /// An answer under way.

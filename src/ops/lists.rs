@@ -11,7 +11,7 @@ use crate::operator::{AccountRow, Line, ModelRow, ProviderRow};
 use crate::wire::Caller;
 
 /// Accounts in the order of the configuration.
-pub(super) fn account_rows(rows: &[Row]) -> Vec<AccountRow> {
+pub(super) fn account_rows(rows: &[Row], now: Time) -> Vec<AccountRow> {
     let row = |row: &Row| AccountRow {
         id: row.account.id.clone(),
         provider: row.account.provider.clone(),
@@ -21,6 +21,9 @@ pub(super) fn account_rows(rows: &[Row]) -> Vec<AccountRow> {
         reason: row.reason.clone(),
         since: row.since.as_ref().map(Time::to_string),
         until: row.until.as_ref().map(Time::to_string),
+        says: super::sentence::of(row, now),
+        busy: row.busy,
+        used: row.used.as_ref().map(Time::to_string),
     };
     rows.iter().map(row).collect()
 }
@@ -140,7 +143,7 @@ fn adapter(provider: &Provider) -> String {
     serde_json::to_value(provider.adapter).ok().and_then(|name| Some(name.as_str()?.to_owned())).unwrap_or_default()
 }
 
-const fn word(standing: Standing) -> &'static str {
+pub(super) const fn word(standing: Standing) -> &'static str {
     match standing {
         Standing::Ready => "ready",
         Standing::Cooling => "cooling",

@@ -2,6 +2,8 @@
 
 mod calls;
 mod lists;
+mod quota;
+mod sentence;
 mod test;
 mod vault;
 
@@ -101,7 +103,7 @@ impl Desk {
         let settings = self.0.settings.now();
         match ask {
             Ask::Status => Ok(Reply::Status(self.status())),
-            Ask::Accounts => Ok(Reply::Accounts(lists::account_rows(&self.0.pool.rows()))),
+            Ask::Accounts => Ok(Reply::Accounts(lists::account_rows(&self.0.pool.rows(), self.0.clock.now()))),
             Ask::Providers => Ok(Reply::Providers(provider_rows(&settings))),
             Ask::Models { why } => {
                 Ok(Reply::Models(lists::model_rows(&settings, &self.0.gateway, &self.0.pool.rows(), why)))
@@ -113,6 +115,10 @@ impl Desk {
             Ask::Request { id } => self.read(move |ledger| request(ledger, &id)).await,
             Ask::Reload => self.0.helm.reload().await.map(Reply::Done).map_err(Refusal::bad_config),
             Ask::Test(asked) => test(&self.0.gateway, &settings, &self.0.clock, &asked).await.map(Reply::Tested),
+            Ask::Heal(asked) => quota::heal(&self.0.pool, &settings, &asked).map(Reply::Done),
+            Ask::Quota { ids, refresh } => {
+                quota::rows(&self.0.pool, &self.0.gateway, &settings, &ids, refresh).await.map(Reply::Quota)
+            }
             Ask::Vault(order) => vault::obey(&self.0.vault, order).await,
             Ask::Stop => {
                 self.0.helm.stop();
