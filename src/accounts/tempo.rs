@@ -142,8 +142,9 @@ impl Tempo {
         let window = self.lesson.map_or(window, |old| old.window.max(window));
         let end = now.after(wait).as_micros();
         let length = i64::try_from(window.as_micros()).unwrap_or(i64::MAX);
-        // calls were let through here a moment before they were counted there
-        let from = Time::from_micros(end.saturating_sub(length + length / 20));
+        // calls were let through here before they were counted there, by as much as they were on their way
+        let way = i64::try_from(now.since(admitted).as_micros()).unwrap_or(i64::MAX).min(length / 2);
+        let from = Time::from_micros(end.saturating_sub(length + length / 20 + way));
         let most = self.lesson.filter(|old| old.window == window).map_or(usize::MAX, |old| old.calls * 19 / 20);
         let calls = count(&self.admitted, from).min(most);
         let lesson = Lesson { calls, window, from, at: now, due: now };

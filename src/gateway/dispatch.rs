@@ -115,7 +115,8 @@ impl Inner {
             journal.attempt(&route.provider.id, &lease.account().id, &route.model);
             let upload = matches!(call.payload, Payload::Upload(_));
             let attempt = Attempt { inner: self, settings, plan, route, lease: &lease };
-            match attempt.run(&mut call, journal).await {
+            // boxed: a call that waits for an account need not hold the room that one under way takes
+            match Box::pin(attempt.run(&mut call, journal)).await {
                 Ok(opened) => {
                     lease.answered();
                     return Ok((opened, lease));

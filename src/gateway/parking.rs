@@ -218,4 +218,50 @@ mod tests {
         let mut next = Box::pin(parking.enter(&pool, &clock, ticket(), || Ok(())));
         assert!(step(&mut next).await.is_some_and(|found| found.is_ok()), "nobody stands in its way");
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_only_account_cools_for_twenty_seconds_and_the_call_waits_and_succeeds() {
+        let (parking, clock) = (Parking::default(), Clock::system());
+        let pool = Pool::new(clock.clone());
+        let began = Instant::now();
+        let cool = Duration::from_secs(20);
+        let seek = || {
+            let left = cool.saturating_sub(began.elapsed());
+            let at = (!left.is_zero()).then(|| clock.now().after(left));
+            at.map_or(Ok(()), |at| Err(NotBefore { at: Some(at), ..NotBefore::default() }))
+        };
+        let ticket = |wait| {
+            let deadline = Instant::now() + Duration::from_secs(wait);
+            Ticket { plan: "m", client: "c", deadline, room: 10, call: CallId::new() }
+        };
+        assert!(parking.enter(&pool, &clock, ticket(19), seek).await.is_err(), "in vain for one who cannot wait");
+        assert!(began.elapsed() < Duration::from_millis(1), "and so it is told at once");
+        assert!(parking.enter(&pool, &clock, ticket(60), seek).await.is_ok());
+        assert!((cool..cool + Duration::from_millis(50)).contains(&began.elapsed()), "{:?}", began.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_earlier_call_of_a_client_goes_before_its_later_ones() {
+        let (parking, clock) = (Parking::default(), Clock::system());
+        let pool = Pool::new(clock.clone());
+        let free = std::cell::Cell::new(false);
+        let seek = || if free.get() { Ok(()) } else { Err(NotBefore { busy: true, ..NotBefore::default() }) };
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let [first, second] = [CallId::new(), CallId::new()];
+        let enter = |call| {
+            let ticket = Ticket { plan: "m", client: "c", deadline, room: 10, call };
+            Box::pin(parking.enter(&pool, &clock, ticket, seek))
+        };
+        // the earlier one was sent away by a provider, and comes back when the later one waits already
+        let mut later = enter(second);
+        assert!(step(&mut later).await.is_none());
+        let mut earlier = enter(first);
+        assert!(step(&mut earlier).await.is_none());
+        free.set(true);
+        pool.apply(&crate::config::parse("").expect("the built-in settings"));
+        assert!(step(&mut later).await.is_none(), "it lets the other one go first");
+        assert!(step(&mut earlier).await.is_some());
+        assert!(step(&mut later).await.is_some());
+        assert_eq!(parking.lock().len(), 0);
+    }
 }

@@ -50,6 +50,7 @@ mod e2e_parking;
 mod e2e_proxies;
 mod e2e_python;
 mod e2e_reload;
+mod e2e_rests;
 mod e2e_rig;
 mod e2e_secrets;
 mod e2e_streams;
