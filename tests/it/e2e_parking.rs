@@ -150,6 +150,16 @@ fn a_rate_that_only_refusals_tell_is_learnt_from_the_first() {
     check("learnt from refusals", "", Telling::Refusals, 1000);
 }
 
+#[test]
+fn a_rate_that_every_answer_tells_is_kept() {
+    check("told by every answer", "", Telling::Always, 1000);
+}
+
+#[test]
+fn a_rate_that_a_person_set_is_never_refused() {
+    check("set as rpm = 3000", "limits = { rpm = 3000 }", Telling::Refusals, 0);
+}
+
 /// The resident memory of a process in KiB.
 fn resident(pid: u32) -> usize {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("a running process");
