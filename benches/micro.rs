@@ -12,10 +12,12 @@ mod work;
 use std::error::Error;
 use std::hint::black_box;
 use std::io::Write;
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use keywheel::accounts::{Pool, Wanted};
 use keywheel::config::{self, Strategy};
+use keywheel::kit::window::{Fills, Reach, Span, What, Window};
 use keywheel::kit::{CallId, Clock};
 use keywheel::wire::sse::Frames;
 use keywheel::wire::{Edit, Endpoint, Json};
@@ -38,7 +40,17 @@ fn main() -> Result<(), Box<dyn Error>> {
     tell("wire::Json::splice, 200 KB", least(500, || json.splice(&edits)), large.len())?;
 
     let pool = pool()?;
-    for (strategy, name) in [(Strategy::Sticky, "sticky"), (Strategy::LeastBusy, "least busy")] {
+    let strategies = [
+        (Strategy::Sticky, "sticky"),
+        (Strategy::RoundRobin, "round robin"),
+        (Strategy::LeastBusy, "least busy"),
+        (Strategy::Weighted, "weighted"),
+        (Strategy::QuotaOptimized, "quota optimized"),
+        (Strategy::Cheapest, "cheapest"),
+        (Strategy::Latency, "latency"),
+        (Strategy::Hybrid, "hybrid"),
+    ];
+    for (strategy, name) in strategies {
         let wanted = Wanted { provider: "bench", model: "m", strategy, affinity: Some(7), ..Wanted::default() };
         let what = format!("accounts::Pool::try_lease and back, 100, {name}");
         tell(&what, least(20_000, || pool.try_lease(wanted).map(|lease| lease.succeeded())), 0)?;
@@ -65,16 +77,34 @@ fn least<T>(times: u32, mut run: impl FnMut() -> T) -> f64 {
     (0..ROUNDS).map(|_| round()).fold(f64::INFINITY, f64::min)
 }
 
-fn pool() -> Result<std::sync::Arc<Pool>, Box<dyn Error>> {
+/// A hundred accounts, each with limits of its own, two windows that its provider told of, and a known speed.
+fn pool() -> Result<Arc<Pool>, Box<dyn Error>> {
     let mut text = "[providers.bench]\nadapter = \"openai\"\nbase_url = \"http://127.0.0.1:9/v1\"\n".to_owned();
     for at in 0..100 {
         text.push_str(&format!(
-            "[[accounts]]\nid = \"bench-{at}\"\nprovider = \"bench\"\nsecret = {{ env = \"KEY_{at}\" }}\n"
+            "[[accounts]]\nid = \"bench-{at}\"\nprovider = \"bench\"\nsecret = {{ env = \"KEY_{at}\" }}\n\
+             limits = {{ rpm = 4000000000, tpm = 1000000000000, concurrency = 1000 }}\n"
         ));
     }
     let pool = Pool::new(Clock::system());
     pool.apply(&config::parse(&text)?);
+    let mut rows = pool.rows();
+    rows.retain(|row| row.account.provider == "bench");
+    for at in 0..rows.len() {
+        let tried: Vec<_> = rows[..at].iter().map(|row| Arc::clone(&row.account)).collect();
+        let wanted =
+            Wanted { provider: "bench", model: "m", strategy: Strategy::FillFirst, tried: &tried, ..Wanted::default() };
+        let lease = pool.try_lease(wanted).map_err(|_| "the next account is free")?;
+        lease.learned(&[What::Requests, What::Tokens].map(|what| window(what, at)));
+        lease.began(Duration::from_millis(200 + at as u64));
+    }
     Ok(pool)
+}
+
+fn window(what: What, at: usize) -> Window {
+    let (limit, left) = (Some(1_000_000_000), Some(900_000_000 - at as u64));
+    let reset = Some(Clock::system().now().after(Duration::from_secs(600)));
+    Window { what, span: Span::Minute, reach: Reach::Model, limit, left, reset, fills: Fills::Evenly }
 }
 
 /// What the relay does with the bytes of a stream.

@@ -38,11 +38,6 @@ impl Pool {
 }
 
 impl Guest {
-    /// Whether it matters how many tokens the answer reports.
-    pub fn counts_tokens(&self) -> bool {
-        self.pace.counts_tokens()
-    }
-
     /// The call took so many tokens of both directions; none when it failed.
     pub fn used(&mut self, tokens: u64) {
         let [used, charged] = [tokens, self.charged].map(|count| i64::try_from(count).unwrap_or(i64::MAX));

@@ -169,6 +169,18 @@ impl Learned {
         self.tell(&known, model, hash, now);
     }
 
+    /// A refusal said itself when to come again, which is more exact than when its windows are full: those that are used
+    /// up are not believed for longer.
+    pub(super) fn heed(&self, model: &str, hash: u64, until: Time, now: Time) {
+        let mut known = self.lock();
+        known.each_of(model, |kept| {
+            if kept.left_at(now) == 0 {
+                kept.end = kept.end.min(until);
+            }
+        });
+        self.tell(&known, model, hash, now);
+    }
+
     /// Every window that is known: the model, where it is one's, the window and what is left of it.
     pub(super) fn all(&self, now: Time) -> Vec<(Option<Box<str>>, Window)> {
         let known = self.lock();

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::choice::Chosen;
 use super::learned::{Mark, Need};
-use super::pool::Pool;
+use super::pool::{Pool, spread};
 use super::seat::Seat;
 use super::wanted::Wanted;
 use crate::config::{Account, Strategy};
@@ -59,11 +59,6 @@ impl Lease {
         self.seat.state.speed.note(took, self.pool.clock.now());
     }
 
-    /// Whether somebody limits tokens, so that it matters how many the answer reports.
-    pub fn counts_tokens(&self) -> bool {
-        self.seat.paces().any(super::pace::Pace::counts_tokens)
-    }
-
     /// The answer reported so many tokens of both directions: the estimate is corrected.
     pub fn used(&self, tokens: u64) {
         if !self.settled.swap(true, Ordering::AcqRel) {
@@ -106,6 +101,12 @@ impl Lease {
         let strategy = Strategy::FillFirst;
         let wanted = Wanted { provider, model: &model, strategy, affinity, need, ..Wanted::default() };
         pool.again(&seat, &wanted)
+    }
+
+    /// A wait between half of this one and one and a half times it, so that calls that failed together do not come back
+    /// together.
+    pub fn spread(&self, wait: Duration) -> Duration {
+        wait / 2 + wait * spread(self.token) / 1023
     }
 
     /// The attempt failed: whoever is to blame cools down.

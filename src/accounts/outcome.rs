@@ -2,7 +2,7 @@
 
 use super::Lease;
 use super::health::Attempted;
-use super::pool::{Pool, mix};
+use super::pool::{Pool, spread};
 use crate::kit::fault::Scope;
 use crate::kit::{Blame, Fault, Kind};
 
@@ -27,8 +27,11 @@ impl Pool {
     pub(super) fn failed(&self, lease: &Lease, fault: &Fault) {
         let now = self.clock.now();
         let seat = &lease.seat;
-        let at = Attempted { began: lease.taken, failed: now, spread: (mix(lease.token) % 1024) as u32 };
+        let at = Attempted { began: lease.taken, failed: now, spread: spread(lease.token) };
         let blame = fault.kind.blame();
+        if let Kind::Throttled(Some(wait), _) = fault.kind {
+            seat.shared.windows.heed(&lease.model, lease.hash, now.after(wait), now);
+        }
         match fault.kind {
             Kind::Throttled(_, Scope::Concurrency) => seat.shared.crowd.refused(lease.taken, now),
             Kind::Throttled(_, Scope::Ramp) => seat.shared.ramp.slow_down(lease.taken, now),

@@ -103,11 +103,6 @@ impl Pace {
         Ok(())
     }
 
-    /// Whether tokens are limited.
-    pub(super) const fn counts_tokens(&self) -> bool {
-        self.tokens.is_some()
-    }
-
     /// Charges more tokens, or gives some back.
     pub(super) fn correct(&self, tokens: i64, now: Time) {
         if let Some(bucket) = &self.tokens {

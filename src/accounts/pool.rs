@@ -16,7 +16,7 @@ use super::row::Row;
 use super::seat::Seat;
 use super::verdict::{NotBefore, Owner, Stop};
 use super::wanted::Wanted;
-use crate::config::{Settings, Strategy};
+use crate::config::{Account, Settings, Strategy};
 use crate::kit::window::Window;
 use crate::kit::{Clock, Time};
 
@@ -106,6 +106,14 @@ impl Pool {
         stops.sort_by_key(|(route, seat, _)| (*route, *seat));
         stops.iter().for_each(|(_, seat, stop)| not.note(&roster.seats[*seat].account.id, stop));
         Err(not)
+    }
+
+    /// An account that could take a call now, and is not taken: for a question that is no call, such as that for the
+    /// provider's models, which must not keep a call waiting.
+    pub fn able(&self, wanted: Wanted<'_>) -> Option<Arc<Account>> {
+        let (now, roster) = (self.clock.now(), self.roster.load());
+        let mut seats = roster.by_provider.get(wanted.provider)?.iter().map(|&at| &roster.seats[at]);
+        seats.find(|seat| seat.stands(&wanted, now).is_ok()).map(|seat| Arc::clone(&seat.account))
     }
 
     /// Takes the account of a lease that was just given back once more, where nothing stands in its way by now.
@@ -203,6 +211,11 @@ impl Pool {
         let seat = roster.seats.iter().find(|seat| seat.account.id == id);
         seat.map(|seat| seat.shared.windows.all(self.clock.now())).unwrap_or_default()
     }
+}
+
+/// A number from 0 to 1023 that no two attempts in a row share, for jitter.
+pub(super) const fn spread(token: u64) -> u32 {
+    (mix(token) % 1024) as u32
 }
 
 /// Spreads a counter over all bits (the finaliser of SplitMix64), so that ties and jitter need no random source.

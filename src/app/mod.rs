@@ -4,6 +4,7 @@ mod accounts;
 mod announce;
 mod clients;
 mod detach;
+mod explain;
 mod failure;
 mod leader;
 mod logs;
@@ -70,6 +71,7 @@ fn act(command: &Command, lines: &mut Lines<'_>) -> Result<(), Failure> {
         Verb::Account(verb) => accounts::run(verb, &paths, lines),
         Verb::Model(verb) => on_one_core(questions::models(verb, &paths, lines)),
         Verb::Requests(asked) => on_one_core(questions::requests(asked, &paths, lines)),
+        Verb::Explain(asked) => on_one_core(explain::explain(asked, &paths, lines)),
         Verb::Status(format) => on_one_core(questions::status(*format, &paths, lines)),
         Verb::Stop => on_one_core(questions::stop(&paths, lines)),
         Verb::Reload => on_one_core(questions::reload(&paths, lines)),

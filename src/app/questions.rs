@@ -218,7 +218,7 @@ fn described(provider: &Provider) -> serde_json::Value {
     })
 }
 
-fn refused(refusal: Refusal) -> Failure {
+pub(super) fn refused(refusal: Refusal) -> Failure {
     match refusal.reason {
         Reason::Failed => Failure::new(refusal),
         Reason::BadConfig => Failure::bad_config(refusal),

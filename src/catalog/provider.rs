@@ -49,6 +49,8 @@ pub struct Provider {
     pub drop_headers: Vec<HeaderName>,
     /// Changes to top-level body fields.
     pub body: BodyRules,
+    /// Whether streams are asked for usage where the client did not.
+    pub ask_usage: bool,
     /// Outbound proxy: `http://`, `https://` or `socks5h://`.
     pub proxy: Option<String>,
     /// A PEM file with certificate authorities to trust besides the system's.

@@ -57,6 +57,10 @@ pub struct Stanza {
     pub drop_headers: Vec<String>,
     /// Changes to top-level body fields.
     pub body: BodyRules,
+    /// Whether it takes `stream_options.include_usage`: streams are then asked for what they consumed, and the extra frame
+    /// is kept from clients that did not ask for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ask_usage: Option<bool>,
     /// Outbound proxy: `http://`, `https://` or `socks5h://`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub proxy: Option<ProxyUrl>,
@@ -150,6 +154,7 @@ impl Stanza {
             headers,
             drop_headers,
             body: self.body,
+            ask_usage: self.ask_usage.unwrap_or_default(),
             proxy: self.proxy.map(|url| url.0),
             ca_file: self.ca_file.map(|file| folder.join(file)),
             timeouts: self.timeouts.over(base),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::account::{AddAccount, Chosen, EnableAccounts, ListAccounts, RmAccounts, TestAccounts};
+use super::explain::Explain;
 use super::quota::Quota;
 use super::{PriceVerb, VaultVerb, wait};
 
@@ -41,6 +42,8 @@ pub enum Verb {
     /// List the newest calls, or show one with its attempts and decisions
     #[command(visible_alias = "request")]
     Requests(Requests),
+    /// Say why a past call went where it went, and why the others did not get it
+    Explain(Explain),
     /// Make, list, rotate and remove client keys
     #[command(subcommand)]
     Client(ClientVerb),

@@ -4,6 +4,7 @@ pub mod account;
 pub mod command;
 pub mod entry;
 pub mod exit;
+pub mod explain;
 pub mod lines;
 mod pages;
 pub mod price;

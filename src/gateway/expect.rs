@@ -1,12 +1,9 @@
 //! What a call is expected to take: tokens for the limits, and the most it can cost along each route.
 
-use std::sync::LazyLock;
-
 use super::router::Plan;
+use super::till::{Asked, Till};
 use crate::accounts::Need;
-use crate::catalog::price_model::Billing;
-use crate::catalog::price_worst::{Bound, Reach, Unbounded};
-use crate::catalog::prices::{Prices, Query};
+use crate::catalog::price_worst::{Bound, Reach};
 use crate::config::Strategy;
 use crate::kit::{Money, Time};
 use crate::redact::Redacted;
@@ -17,36 +14,22 @@ const MOST_OUTPUT: [&str; 3] = ["max_completion_tokens", "max_tokens", "max_outp
 /// Where neither the call nor the model bounds the answer, prices are compared for one of this length.
 const COMPARED: u64 = 4096;
 
-/// The shipped prices. Without any, every route costs the same.
-static PRICES: LazyLock<Prices> = LazyLock::new(|| {
-    Prices::shipped().unwrap_or_else(|error| {
-        tracing::error!("the shipped prices cannot be used: {error}");
-        Prices::default()
-    })
-});
-
 /// The tokens that a call is expected to take.
 pub(super) fn need(call: &Redacted) -> Need {
     Need::of_call(bytes(call), most_output(call))
 }
 
 /// The most that the call can cost along each route of its plan; only for a strategy that asks.
-pub(super) fn prices(call: &Redacted, plan: &Plan, at: Time) -> Vec<Option<Money>> {
+pub(super) fn prices(call: &Redacted, plan: &Plan, till: &Till, at: Time) -> Vec<Option<Money>> {
     if plan.strategy != Strategy::Cheapest {
         return vec![None; plan.routes.len()];
     }
     let choices = number(call, "n").unwrap_or(1).max(1);
     let input = Reach::Body(bytes(call) as u64);
     let bound = Bound { input, max_tokens: most_output(call), choices, searches: 0 };
-    let worst = |provider: &str, model: &str| {
-        let billing = Billing { at, service_tier: None, region: None, speed: None };
-        let query = Query { provider, asked: model, answered: None, billing };
-        match PRICES.worst_case(&query, &bound) {
-            Err(Unbounded::Output) => PRICES.worst_case(&query, &Bound { max_tokens: Some(COMPARED), ..bound }).ok(),
-            price => price.ok(),
-        }
-    };
-    plan.routes.iter().map(|route| worst(&route.provider.id, &route.model)).collect()
+    let asked = |provider, model| Asked { provider, model, at };
+    let most = plan.routes.iter().map(|route| till.at_most(&asked(&route.provider.id, &route.model), &bound, COMPARED));
+    most.collect()
 }
 
 fn bytes(call: &Redacted) -> usize {

@@ -4,10 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
+use bytes::Bytes;
+
+use super::gauge::Gauge;
+use super::till::{Asked, Till};
 use super::{Trace, session};
 use crate::accounts::{Guest, NotBefore};
 use crate::kit::Fault;
-use crate::store::{Attempt, Choice, Context, Decision, Durable, Entry, Ledger, Outcome};
+use crate::store::{Attempt, Choice, Context, Decision, Durable, Entry, Ledger, Outcome, Spend};
 use crate::wire::{Call, Payload};
 
 /// The record of one call. Dropped unfinished, the client has left.
@@ -15,14 +19,19 @@ pub(super) struct Journal {
     entry: Option<Entry>,
     started: Instant,
     ledger: Arc<dyn Ledger>,
+    till: Arc<Till>,
     in_flight: Arc<AtomicUsize>,
+    /// Reads the answer as it passes, once it has begun.
+    gauge: Gauge,
+    /// The tokens of both directions that the answer reported, once the call is over.
+    tokens: Option<u64>,
     /// The call's place under the limits of its client, where it has any.
     pub(super) guest: Option<Guest>,
 }
 
 impl Journal {
     /// Begins with the call's arrival.
-    pub(super) fn open(call: &Call, ledger: Arc<dyn Ledger>, in_flight: Arc<AtomicUsize>) -> Self {
+    pub(super) fn open(call: &Call, ledger: Arc<dyn Ledger>, till: Arc<Till>, in_flight: Arc<AtomicUsize>) -> Self {
         in_flight.fetch_add(1, Ordering::AcqRel);
         let text = |name: &str| call.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let entry = Entry {
@@ -54,11 +63,13 @@ impl Journal {
                 run_id: text("x-keywheel-run"),
                 parent_id: text("x-keywheel-parent").and_then(|id| id.parse().ok()),
             },
+            spend: Spend::default(),
             attempts: Vec::new(),
             decisions: Vec::new(),
             choices: Vec::new(),
         };
-        Self { entry: Some(entry), started: Instant::now(), ledger, in_flight, guest: None }
+        let (entry, started, gauge) = (Some(entry), Instant::now(), Gauge::Blind);
+        Self { entry, started, ledger, till, in_flight, gauge, tokens: None, guest: None }
     }
 
     /// Microseconds since the call's arrival.
@@ -92,7 +103,7 @@ impl Journal {
         });
     }
 
-    /// Notes what the account of the attempt under way was chosen from.
+    /// Notes what the account of the next attempt was chosen from.
     pub(super) fn chose(&mut self, choice: Option<Choice>) {
         self.with(|entry| entry.choices.extend(choice));
     }
@@ -148,6 +159,22 @@ impl Journal {
         });
     }
 
+    /// The answer begins: events, one JSON document, or something else.
+    pub(super) fn answering(&mut self, events: bool, json: bool) {
+        let provider = self.entry.as_ref().and_then(|entry| entry.provider.as_deref()).unwrap_or_default();
+        self.gauge = Gauge::new(self.till.metering(provider), events, json);
+    }
+
+    /// A frame of the answer has passed.
+    pub(super) fn frame(&mut self, frame: &[u8]) {
+        self.gauge.frame(frame);
+    }
+
+    /// A piece of a whole answer has passed.
+    pub(super) fn piece(&mut self, piece: &Bytes) {
+        self.gauge.piece(piece);
+    }
+
     /// How the call went so far, for headers.
     pub(super) fn trace(&self) -> Trace {
         self.entry.as_ref().map_or_else(Trace::default, |entry| Trace {
@@ -159,6 +186,19 @@ impl Journal {
         })
     }
 
+    /// What the answer consumed as far as it came, whoever ended it.
+    fn spend(&mut self, entry: &Entry) -> Spend {
+        let report = std::mem::replace(&mut self.gauge, Gauge::Blind).report();
+        let (provider, model) = (entry.provider.as_deref(), entry.model.as_deref());
+        let asked = Asked { provider: provider.unwrap_or_default(), model: model.unwrap_or_default(), at: entry.at };
+        self.till.settle(&asked, report)
+    }
+
+    /// How many tokens the call took in both directions, as its answer said; known once it is recorded.
+    pub(super) const fn tokens(&self) -> Option<u64> {
+        self.tokens
+    }
+
     /// Records the call. Resolves when the record is durable; queued even if nobody waits.
     pub(super) fn finish(&mut self, outcome: Outcome, status: u16) -> Durable {
         let total_us = self.elapsed_us();
@@ -167,11 +207,15 @@ impl Journal {
             Some(mut entry) => {
                 self.in_flight.fetch_sub(1, Ordering::AcqRel);
                 entry.outcome = outcome;
-                // a call that failed took no tokens
-                let failed = self.guest.as_mut().filter(|_| outcome == Outcome::Failed);
-                failed.into_iter().for_each(|guest| guest.used(0));
                 entry.status = status;
                 entry.total_us = total_us;
+                entry.spend = self.spend(&entry);
+                self.tokens = entry.spend.usage.map(|usage| usage.total_input().saturating_add(usage.total_output()));
+                // a call that failed took no tokens; one whose answer did not say keeps its estimate
+                let tokens = if outcome == Outcome::Failed { Some(0) } else { self.tokens };
+                if let (Some(guest), Some(tokens)) = (&mut self.guest, tokens) {
+                    guest.used(tokens);
+                }
                 self.ledger.record(entry)
             }
         }

@@ -5,6 +5,7 @@ mod attempt;
 mod balance;
 mod dispatch;
 mod expect;
+mod failure;
 mod gate;
 mod gauge;
 mod journal;
@@ -18,6 +19,7 @@ mod relay;
 mod router;
 mod sending;
 mod session;
+mod till;
 mod upstream;
 
 use std::future::Future;
@@ -31,6 +33,7 @@ pub use parking::Waiting;
 pub use probe::Proof;
 
 use crate::accounts::{Credentials, Pool};
+use crate::catalog::prices::Prices;
 use crate::config::{Account, Live};
 use crate::kit::{Clock, Fault, Secret, Time};
 use crate::redact::Known;
@@ -54,6 +57,8 @@ pub struct Parts {
     pub credentials: Credentials,
     /// The secrets that no error may hold.
     pub known: Arc<Known>,
+    /// What models cost.
+    pub prices: Prices,
     /// Where calls are recorded.
     pub ledger: Arc<dyn Ledger>,
 }
@@ -65,6 +70,7 @@ struct Inner {
     credentials: Credentials,
     known: Arc<Known>,
     ledger: Arc<dyn Ledger>,
+    till: Arc<till::Till>,
     upstream: upstream::Upstream,
     models: models::Directory,
     parking: parking::Parking,
@@ -75,8 +81,9 @@ struct Inner {
 impl Gateway {
     /// A gateway over these parts.
     pub fn new(parts: Parts) -> Self {
-        let Parts { settings, clock, pool, credentials, known, ledger } = parts;
+        let Parts { settings, clock, pool, credentials, known, prices, ledger } = parts;
         let upstream = upstream::Upstream::new();
+        let till = Arc::new(till::Till::new(prices));
         let models = models::Directory::default();
         let parking = parking::Parking::default();
         let in_flight = Arc::default();
@@ -88,6 +95,7 @@ impl Gateway {
             credentials,
             known,
             ledger,
+            till,
             upstream,
             models,
             parking,
@@ -109,6 +117,11 @@ impl Gateway {
     /// The lines of those calls.
     pub fn waiting(&self) -> Vec<Waiting> {
         self.0.parking.lines(self.0.clock.now())
+    }
+
+    /// Puts another price table in force; calls that end from now on are priced by it.
+    pub fn reprice(&self, prices: Prices) {
+        self.0.till.replace(prices);
     }
 
     /// Asks every provider whose models are not stated, and that was not asked within the last hour, for them.
@@ -140,6 +153,15 @@ impl Inner {
             self.known.learn(secret);
         }
         Ok(secret)
+    }
+
+    /// A secret newer than the refused one; from here on no error can hold it either.
+    async fn renewed(&self, account: &Account, refused: &Secret) -> Result<Option<Secret>, Fault> {
+        let newer = self.credentials.renewed(account, refused).await?;
+        if let Some(secret) = &newer {
+            self.known.learn(secret);
+        }
+        Ok(newer)
     }
 
     async fn answer(self: Arc<Self>, call: Call) -> Answer {

@@ -3,6 +3,7 @@
 //! `ops` answers in process, `client` carries the same question over the socket; both sides share these types, so a
 //! new question is one variant here and one arm in `ops`.
 
+pub mod explained;
 mod handed;
 pub mod records;
 
@@ -12,7 +13,7 @@ use std::pin::Pin;
 pub use handed::Handed;
 pub use records::{
     AccountRow, Ask, Chosen, Line, ModelRow, ProviderRow, QuotaRow, QuotaWindow, Reason, Refusal, Reply, RequestRow,
-    Status, TestRow, VaultOrder,
+    Status, TestRow, Tokens, VaultOrder,
 };
 
 /// An answer under way.

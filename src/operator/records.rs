@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::Handed;
+use super::explained::Explained;
+use crate::kit::Usage;
 
 /// A question or an order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -28,6 +30,11 @@ pub enum Ask {
     },
     /// One call by the beginning of its id.
     Request {
+        /// The beginning of its id.
+        id: String,
+    },
+    /// Why a past call went where it went.
+    Explain {
         /// The beginning of its id.
         id: String,
     },
@@ -97,6 +104,8 @@ pub enum Reply {
         /// Whether it is locked; `None` when there is none.
         locked: Option<bool>,
     },
+    /// To `Explain`.
+    Explained(Box<Explained>),
     /// To an order: what was done, in words.
     Done(String),
 }
@@ -289,6 +298,28 @@ pub struct ModelRow {
     pub why: String,
 }
 
+/// Tokens of a call: each in one of these, whatever its medium.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tokens {
+    /// Fresh input.
+    pub input: u64,
+    /// Input read from the prompt cache.
+    pub cache_read: u64,
+    /// Input written to the prompt cache.
+    pub cache_write: u64,
+    /// Visible output.
+    pub output: u64,
+    /// Hidden reasoning.
+    pub reasoning: u64,
+}
+
+impl From<Usage> for Tokens {
+    fn from(usage: Usage) -> Self {
+        let [input, cache_read, cache_write, output, reasoning] = usage.sums();
+        Self { input, cache_read, cache_write, output, reasoning }
+    }
+}
+
 /// A call.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RequestRow {
@@ -318,4 +349,10 @@ pub struct RequestRow {
     pub parked_ms: u64,
     /// Milliseconds from arrival to end.
     pub total_ms: u64,
+    /// Tokens, where the answer told them.
+    pub usage: Option<Tokens>,
+    /// USD as a decimal string; `None` when the call is unpriced.
+    pub cost_usd: Option<String>,
+    /// Whether a count or a rate in it stands for one that is not known.
+    pub estimated: bool,
 }

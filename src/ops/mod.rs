@@ -1,6 +1,7 @@
 //! The operator in process: answers every question a face may ask from the rooms that know.
 
 mod calls;
+mod explain;
 mod lists;
 mod quota;
 mod sentence;
@@ -11,6 +12,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+pub use explain::explain;
 pub use lists::provider_rows;
 pub use test::{chosen, test};
 
@@ -113,6 +115,7 @@ impl Desk {
                 self.read(move |ledger| requests(ledger, &filter)).await
             }
             Ask::Request { id } => self.read(move |ledger| request(ledger, &id)).await,
+            Ask::Explain { id } => self.read(move |ledger| explain(ledger, &id)).await,
             Ask::Reload => self.0.helm.reload().await.map(Reply::Done).map_err(Refusal::bad_config),
             Ask::Test(asked) => test(&self.0.gateway, &settings, &self.0.clock, &asked).await.map(Reply::Tested),
             Ask::Heal(asked) => quota::heal(&self.0.pool, &settings, &asked).map(Reply::Done),

@@ -4,6 +4,7 @@ pub mod choice;
 pub mod entry;
 pub mod memory;
 mod prefix;
+mod spend;
 pub mod sqlite;
 
 use std::future::Future;
@@ -14,6 +15,7 @@ use std::time::Duration;
 pub use choice::Choice;
 pub use entry::{Attempt, Context, Decision, Entry, Filter, Outcome};
 pub use memory::Memory;
+pub use spend::Spend;
 pub use sqlite::Sqlite;
 
 /// Why the ledger could not be read or opened; the text says what to do.

@@ -156,6 +156,18 @@ fn a_window_that_is_used_up_is_waited_for_and_another_model_is_not() {
 }
 
 #[test]
+fn a_refusal_that_says_when_to_come_again_is_believed_over_the_refill_of_its_window() {
+    let bench = Bench::new("", &[""]);
+    let lease = bench.wanted(0).expect("nothing known");
+    lease.learned(&[Window { fills: Fills::Evenly, ..window(What::Requests, 3, 0, 360) }]);
+    lease.failed(&Fault::new(Kind::Throttled(Some(Duration::from_secs(7)), Scope::Model), "no"));
+    drop(lease);
+    assert_eq!(bench.send(0), Err(7000));
+    bench.pass(7000);
+    assert_eq!(bench.send(0), Ok(()));
+}
+
+#[test]
 fn what_was_sent_since_an_answer_is_taken_off_what_it_says() {
     let bench = Bench::new("", &[""]);
     let first = bench.wanted(0).expect("nothing known");

@@ -39,7 +39,8 @@ fn a_wrong_type_a_wrong_word_and_a_wrong_number_are_told_together() {
             "8: accounts[0].secret: must be a table, not a text",
             "9: accounts[0].weight: must be 1 or more",
             "10: accounts[0].priority: must be 2147483647 or less",
-            "13: models.x.strategy: must be one of sticky, round-robin, fill-first, least-busy, weighted; \
+            "13: models.x.strategy: must be one of sticky, round-robin, fill-first, least-busy, weighted, \
+             quota-optimized, cheapest, latency, hybrid; \
              did you mean `round-robin`?",
         ],
     );

@@ -3,6 +3,7 @@
 mod choices;
 mod row;
 mod schema;
+mod spend;
 mod writer;
 
 use std::path::{Path, PathBuf};
