@@ -19,21 +19,23 @@ impl Credentials {
     /// The account's secret; `None` for an account that needs none. Where there should be one and is none the account
     /// does not rest: it is as good as ever once the variable, the program or the vault is mended.
     pub async fn of(&self, account: &Account) -> Result<Option<Secret>, Fault> {
-        self.0.resolve(account).await.map_err(|error| {
-            let kind = if matches!(error, SecretError::Locked(_)) { Kind::VaultLocked } else { Kind::NoSecret };
-            Fault::new(kind, error.to_string())
-        })
+        self.0.resolve(account).await.map_err(|error| lacking(&error))
     }
 
     /// A secret newer than the one that the provider has just refused, fetched once for all calls that were refused with
     /// it; `None` where there is nothing newer, and the account's key is rejected. A fault takes the place of the refusal:
     /// it says why there is no newer one.
     pub async fn renewed(&self, account: &Account, refused: &Secret) -> Result<Option<Secret>, Fault> {
-        self.0.renew(account, refused).await.map_err(|error| Fault::new(Kind::NoSecret, error.to_string()))
+        self.0.renew(account, refused).await.map_err(|error| lacking(&error))
     }
 
     /// The provider refused the secret: what was kept of it is not used again.
     pub fn rejected(&self, account: &Account) {
         self.0.invalidate(&account.id);
     }
+}
+
+fn lacking(error: &SecretError) -> Fault {
+    let kind = if matches!(error, SecretError::Locked(_)) { Kind::VaultLocked } else { Kind::NoSecret };
+    Fault::new(kind, error.to_string())
 }

@@ -6,6 +6,7 @@ mod clients;
 mod detach;
 mod explain;
 mod failure;
+mod import;
 mod leader;
 mod logs;
 mod prices;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::failure::Failure;
 use super::{env, on_one_core, questions, settings, vault};
 use crate::accounts::{Credentials, Pool};
+use crate::catalog::prices::Prices;
 use crate::cli::account::TestAccounts;
 use crate::cli::{Exit, Lines, show};
 use crate::config::{Live, Paths, SecretSource, Settings};
@@ -60,6 +61,7 @@ fn without_doors(settings: Settings, clock: &Clock, vault: Arc<Strongbox>) -> Ga
         pool,
         credentials: Credentials::new(Arc::new(Source::new(env, clock.clone()).with(vault))),
         known: Arc::new(Known::default()),
+        prices: Prices::default(),
         ledger: Arc::new(Memory::new()),
     })
 }

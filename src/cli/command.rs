@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::account::{AddAccount, Chosen, EnableAccounts, ListAccounts, RmAccounts, TestAccounts};
+use super::account::{AddAccount, Chosen, EnableAccounts, ImportAccounts, ListAccounts, RmAccounts, TestAccounts};
 use super::explain::Explain;
 use super::quota::Quota;
 use super::{PriceVerb, VaultVerb, wait};
@@ -181,6 +181,8 @@ pub enum AccountVerb {
     List(ListAccounts),
     /// Add an account: its key goes into the vault, the rest into the settings file
     Add(AddAccount),
+    /// Take keys over from where other programs keep them
+    Import(ImportAccounts),
     /// Ask providers whether they take the keys of accounts
     Test(TestAccounts),
     /// Switch accounts on

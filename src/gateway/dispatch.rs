@@ -148,10 +148,7 @@ impl Inner {
             // boxed: a call that waits for an account need not hold the room that one under way takes
             let tried = Box::pin(self.attempt(&mut call, &tries, &chosen, journal)).await;
             let Failure { fault, remedy } = match tried {
-                Ok(opened) => {
-                    chosen.lease.answered();
-                    return Ok((opened, chosen.lease));
-                }
+                Ok(opened) => return Ok((opened, chosen.lease)),
                 Err(failure) => failure,
             };
             journal.fault(&fault);
@@ -211,7 +208,10 @@ impl Inner {
             amendment: amendment.map(|(_, edits)| edits.as_slice()),
         };
         let failure = match attempt.run(call, journal).await {
-            Ok(opened) => return Ok(opened),
+            Ok(opened) => {
+                lease.answered();
+                return Ok(opened);
+            }
             Err(failure) => failure,
         };
         match secret {

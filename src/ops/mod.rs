@@ -104,7 +104,11 @@ impl Desk {
     async fn answer(&self, ask: Ask) -> Result<Reply, Refusal> {
         let settings = self.0.settings.now();
         match ask {
-            Ask::Status => Ok(Reply::Status(self.status())),
+            Ask::Status => {
+                let mut status = self.status();
+                status.warnings.extend(vault::warning(&self.0.vault, &settings).await);
+                Ok(Reply::Status(status))
+            }
             Ask::Accounts => Ok(Reply::Accounts(lists::account_rows(&self.0.pool.rows(), self.0.clock.now()))),
             Ask::Providers => Ok(Reply::Providers(provider_rows(&settings))),
             Ask::Models { why } => {
