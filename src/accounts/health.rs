@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::tempo::Tempos;
+use crate::kit::fault::Scope;
 use crate::kit::{Kind, Time};
 
 /// A hint that an upstream gives is never trusted for longer than this.
@@ -29,9 +31,9 @@ pub(super) struct Cooldown {
     /// In words.
     pub(super) reason: Cow<'static, str>,
     /// What it failed with.
-    kind: Kind,
+    pub(super) kind: Kind,
     /// How many windows in a row ended in a failure: the step of the ladder.
-    step: u32,
+    pub(super) step: u32,
     /// The attempt that probes; only its result may close the cooldown.
     probe: Option<u64>,
 }
@@ -55,6 +57,7 @@ pub(super) struct Health {
     /// Whether there is any cooldown at all, so that the healthy are passed without a lock.
     ailing: AtomicBool,
     rests: Mutex<Rests>,
+    tempos: Tempos,
 }
 
 /// The whole account's cooldown, and those of single models.
@@ -72,14 +75,26 @@ impl Health {
 
     /// What stands in the way of a call of this model.
     pub(super) fn gate(&self, model: &str, now: Time) -> Gate {
-        if !self.ailing.load(Ordering::Acquire) {
-            return Gate::Open;
+        if self.ailing.load(Ordering::Acquire) {
+            let rests = self.lock();
+            let [whole, own] =
+                [rests.whole.as_ref(), rests.models.get(model)].map(|rest| rest.map_or(Gate::Open, |r| r.gate(now)));
+            let gate = worse(whole, own);
+            if gate != Gate::Open {
+                return gate;
+            }
         }
-        let rests = self.lock();
-        let gates =
-            [rests.whole.as_ref(), rests.models.get(model)].map(|rest| rest.map_or(Gate::Open, |r| r.gate(now)));
-        let [whole, model] = gates;
-        worse(whole, model)
+        match self.tempos.holds(model, now) {
+            None => Gate::Open,
+            Some(at) => {
+                Gate::Until(at, Cow::Borrowed("calls are spaced after a 429"), Kind::Throttled(None, Scope::Model))
+            }
+        }
+    }
+
+    /// Notes a call that is about to be sent; false when the model's tempo holds it back.
+    pub(super) fn admit(&self, model: &str, now: Time) -> bool {
+        self.tempos.admit(model, now)
     }
 
     /// Makes this attempt the probe of every cooldown that is due; false when another was quicker.
@@ -96,12 +111,14 @@ impl Health {
         true
     }
 
-    /// The attempt succeeded: what it probed is healed. The late success of an ordinary attempt heals nothing.
-    pub(super) fn heal(&self, model: &str, token: u64) {
+    /// The attempt succeeded: what it probed is healed. The late success of an ordinary attempt heals nothing. Says
+    /// whether anything was.
+    pub(super) fn heal(&self, model: &str, token: u64) -> bool {
         if !self.ailing.load(Ordering::Acquire) {
-            return;
+            return false;
         }
         let mut rests = self.lock();
+        let before = (rests.whole.is_some(), rests.models.len());
         if rests.whole.as_ref().is_some_and(|rest| rest.probe == Some(token)) {
             rests.whole = None;
         }
@@ -109,6 +126,7 @@ impl Health {
             rests.models.remove(model);
         }
         self.ailing.store(rests.whole.is_some() || !rests.models.is_empty(), Ordering::Release);
+        before != (rests.whole.is_some(), rests.models.len())
     }
 
     /// The attempt ended without a verdict: another may probe.
@@ -127,6 +145,9 @@ impl Health {
 
     /// Notes a failure of the whole account (`model` is `None`) or of one model.
     pub(super) fn rest(&self, model: Option<&str>, kind: Kind, reason: Cow<'static, str>, at: Attempted) {
+        if let (Some(model), Kind::Throttled(wait, Scope::Model)) = (model, kind) {
+            self.tempos.refused(model, at.began, wait, at.failed);
+        }
         let mut rests = self.lock();
         let before = match model {
             None => rests.whole.as_ref(),
@@ -148,10 +169,18 @@ impl Health {
         self.ailing.store(true, Ordering::Release);
     }
 
+    /// Takes over rests of an earlier run.
+    pub(super) fn recall(&self, kept: Rests) {
+        let mut rests = self.lock();
+        self.ailing.store(kept.whole.is_some() || !kept.models.is_empty(), Ordering::Release);
+        *rests = kept;
+    }
+
     /// Ends every cooldown, on a person's word.
     pub(super) fn clear(&self) {
         let mut rests = self.lock();
         *rests = Rests::default();
+        self.tempos.clear();
         self.ailing.store(false, Ordering::Release);
     }
 }
@@ -165,6 +194,11 @@ pub(super) struct Attempted {
 }
 
 impl Cooldown {
+    /// One of an earlier run; whoever probed then is gone.
+    pub(super) const fn kept(since: Time, until: Time, reason: Cow<'static, str>, kind: Kind, step: u32) -> Self {
+        Self { since, until, reason, kind, step, probe: None }
+    }
+
     fn gate(&self, now: Time) -> Gate {
         match (now < self.until, self.probe) {
             (true, _) => Gate::Until(self.until, self.reason.clone(), self.kind),

@@ -81,6 +81,11 @@ impl Lease {
         self.used(0);
     }
 
+    /// A good answer has begun; what becomes of its provider is known only at its end.
+    pub fn answered(&self) {
+        self.pool.answered(self);
+    }
+
     /// The provider answered as it should.
     pub fn succeeded(&self) {
         self.pool.succeeded(self);

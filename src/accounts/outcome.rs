@@ -7,10 +7,18 @@ use crate::kit::fault::Scope;
 use crate::kit::{Blame, Fault, Kind};
 
 impl Pool {
+    /// A good answer has begun: what the attempt probed is healed, and others need not wait for its end.
+    pub(super) fn answered(&self, lease: &Lease) {
+        let own = lease.seat.state.health.heal(&lease.model, lease.token);
+        if lease.seat.group.heal(&lease.model, lease.token) || own {
+            self.altered.notify_one();
+            self.changed.notify_waiters();
+        }
+    }
+
     pub(super) fn succeeded(&self, lease: &Lease) {
         lease.seat.breaker.alive(lease.token);
-        lease.seat.state.health.heal(&lease.model, lease.token);
-        lease.seat.group.heal(&lease.model, lease.token);
+        self.answered(lease);
         if let Some(key) = lease.affinity {
             self.sessions.bind(key, &lease.seat.account.id, self.clock.now());
         }
@@ -49,6 +57,9 @@ impl Pool {
             Blame::AccountModel => health.rest(Some(&lease.model), fault.kind, fault.message.clone(), at),
             Blame::Client => self.succeeded(lease),
             Blame::Provider | Blame::Network | Blame::Gateway => {}
+        }
+        if matches!(blame, Blame::Account | Blame::AccountModel) {
+            self.altered.notify_one();
         }
         if let (Some(key), Blame::Account | Blame::AccountModel) = (lease.affinity, blame) {
             self.sessions.forget(key);

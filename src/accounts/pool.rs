@@ -28,6 +28,8 @@ pub struct Pool {
     tokens: AtomicU64,
     /// Wakes whoever waits for an account: a lease came back, or a person changed something.
     pub(super) changed: Notify,
+    /// Wakes whoever writes down why accounts rest.
+    pub(super) altered: Notify,
 }
 
 impl Pool {
@@ -39,6 +41,7 @@ impl Pool {
             sessions: super::affinity::Sessions::default(),
             tokens: AtomicU64::new(1),
             changed: Notify::new(),
+            altered: Notify::new(),
         })
     }
 
@@ -151,12 +154,15 @@ impl Pool {
                 Gate::Probing(_) | Gate::Until(..) => false,
             })
         };
-        if crowded || seat.breaker.admit(token, now).is_err() || !probed() {
+        // limits are the group's, and so is what its refusals taught
+        let admitted = || seat.group.admit(wanted.model, now);
+        if crowded || seat.breaker.admit(token, now).is_err() || !probed() || !admitted() {
             lease.unsent();
             return Err(Stop::Taken);
         }
         lease.mark = seat.shared.windows.take(wanted.model, hash, need, now);
         seat.shared.ramp.count(tokens, now);
+        seat.state.used.store(now.as_micros(), Ordering::Relaxed);
         Ok(lease)
     }
 
@@ -164,6 +170,11 @@ impl Pool {
     /// missed in between.
     pub fn changed(&self) -> tokio::sync::futures::Notified<'_> {
         self.changed.notified()
+    }
+
+    /// Resolves when an account has begun or ended a rest since it was last asked.
+    pub async fn altered(&self) {
+        self.altered.notified().await;
     }
 
     /// Whether a provider has any account that no person switched off.
@@ -180,6 +191,7 @@ impl Pool {
         seat.state.health.clear();
         seat.group.clear();
         seat.shared.windows.clear();
+        self.altered.notify_one();
         self.changed.notify_waiters();
         true
     }

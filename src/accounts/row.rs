@@ -22,6 +22,8 @@ pub struct Row {
     pub until: Option<Time>,
     /// Calls under way.
     pub busy: u32,
+    /// When it was last taken for a call.
+    pub used: Option<Time>,
 }
 
 /// The states of an account.
@@ -53,7 +55,8 @@ impl Seat {
             }
         };
         let busy = self.state.busy.load(Ordering::Acquire);
-        Row { account: Arc::clone(&self.account), standing, reason, since, until, busy }
+        let used = Some(Time::from_micros(self.state.used.load(Ordering::Relaxed))).filter(|at| *at > Time::default());
+        Row { account: Arc::clone(&self.account), standing, reason, since, until, busy, used }
     }
 
     /// The models that rest while the account itself is ready, in words.

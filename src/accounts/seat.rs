@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 
 use wildmatch::WildMatch;
 
@@ -40,6 +40,8 @@ pub(super) struct Seat {
 pub(super) struct State {
     pub(super) busy: Arc<AtomicU32>,
     pub(super) health: Health,
+    /// When it was last taken, in microseconds since the epoch; 0 for never.
+    pub(super) used: AtomicI64,
     pub(super) speed: Speed,
 }
 

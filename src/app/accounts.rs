@@ -4,7 +4,7 @@
 use std::io::{self, BufRead, IsTerminal};
 
 use super::failure::Failure;
-use super::{import, on_one_core, questions, settings, trial, vault};
+use super::{import, on_one_core, questions, settings, switch, trial, vault};
 use crate::cli::account::{AddAccount, RmAccounts};
 use crate::cli::entry::{Entry, Typed};
 use crate::cli::{AccountVerb, Lines};
@@ -19,6 +19,8 @@ use crate::vault::{Item, Strongbox, Vault};
 pub(super) fn run(verb: &AccountVerb, paths: &Paths, lines: &mut Lines<'_>) -> Result<(), Failure> {
     match verb {
         AccountVerb::Add(asked) => add(asked, paths, lines),
+        AccountVerb::Enable(asked) => switch::enable(asked, paths, lines),
+        AccountVerb::Disable(asked) => switch::disable(asked, paths, lines),
         AccountVerb::Rm(asked) => rm(asked, paths, lines),
         AccountVerb::Import(asked) => import::run(asked, paths, lines),
         AccountVerb::Test(asked) => trial::run(asked, paths, lines),

@@ -12,9 +12,11 @@ mod logs;
 mod prices;
 mod questions;
 mod reload;
+mod rests;
 mod settings;
 mod signals;
 mod start;
+mod switch;
 mod trial;
 mod vault;
 
@@ -66,6 +68,7 @@ fn act(command: &Command, lines: &mut Lines<'_>) -> Result<(), Failure> {
         Verb::Config(verb) => settings::run(verb, &paths, lines),
         Verb::Price(verb) => prices::run(verb, &paths, lines),
         Verb::Provider(verb) => on_one_core(questions::providers(verb, &paths, lines)),
+        Verb::Quota(asked) => switch::quota(asked, &paths, lines),
         Verb::Account(verb) => accounts::run(verb, &paths, lines),
         Verb::Model(verb) => on_one_core(questions::models(verb, &paths, lines)),
         Verb::Requests(asked) => on_one_core(questions::requests(asked, &paths, lines)),

@@ -63,10 +63,14 @@ pub(super) async fn accounts(verb: &AccountVerb, paths: &Paths, lines: &mut Line
                 .iter()
                 .find(|row| row.id == *id)
                 .ok_or_else(|| Failure::new(format_args!("there is no account {id:?}; run: keywheel account list")))?;
+            if !format.json {
+                lines.data(&row.says)?;
+            }
             Ok(show::record(lines, *format, row)?)
         }
         // done on files, in `accounts`
         AccountVerb::Add(_) | AccountVerb::Import(_) | AccountVerb::Rm(_) | AccountVerb::Test(_) => Ok(()),
+        AccountVerb::Enable(_) | AccountVerb::Disable(_) => Ok(()),
     }
 }
 

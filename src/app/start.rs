@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::announce::{self, Announcement};
 use super::failure::Failure;
 use super::reload::{Sources, Wheel};
+use super::rests::Rests;
 use super::signals::{Signals, Wish};
 use super::{detach, env, leader, logs, overrides};
 use crate::accounts::{Credentials, Pool};
@@ -63,6 +64,7 @@ struct House {
     wheel: Arc<Wheel>,
     ledger: Arc<dyn Ledger>,
     keys: Arc<Keys>,
+    rests: Arc<Rests>,
     serving: Serving,
     doors: Vec<String>,
 }
@@ -86,6 +88,10 @@ impl House {
         let vault = Arc::new(Strongbox::new(home, clock.clone()));
         let pool = Pool::new(clock.clone());
         pool.apply(&loaded.settings);
+        let (rests, damage) = Rests::open(&paths.state, Arc::clone(&pool));
+        if let Some(damage) = damage {
+            lines.say(format_args!("warning: {damage}"));
+        }
         let settings = Live::new(loaded.settings);
         let gateway = Gateway::new(crate::gateway::Parts {
             settings: settings.clone(),
@@ -112,7 +118,7 @@ impl House {
         let gate: Arc<dyn Gate> = Arc::new(gateway.clone());
         let front = Front::new(gate, Arc::new(desk), Arc::clone(&keys), settings.clone(), clock);
         let serving = doors.serve(front, Bounds::default());
-        Ok(Self { paths, settings, gateway, wheel, ledger, keys, serving, doors: urls })
+        Ok(Self { paths, settings, gateway, wheel, ledger, keys, rests: Arc::new(rests), serving, doors: urls })
     }
 
     /// Says that it is there, serves, and ends in order.
@@ -123,6 +129,7 @@ impl House {
         let changed = move || changed.try_send(()).unwrap_or_default();
         let _watch = watch(&self.paths, changed).map_err(|error| tracing::warn!("{error}"));
         self.announce(serve, lines).await;
+        let _kept = AbortOnDrop(tokio::spawn(Arc::clone(&self.rests).keep()));
         let _lists = AbortOnDrop(tokio::spawn(keep_lists(self.gateway.clone(), Arc::clone(&self.wheel))));
         loop {
             tokio::select! {
@@ -140,8 +147,14 @@ impl House {
             // asked a second time
             () = stop_again(&mut signals) => tracing::warn!("calls under way are cut"),
         }
-        let ledger = self.ledger;
-        let flushed = tokio::task::spawn_blocking(move || ledger.flush()).await;
+        let (ledger, rests) = (self.ledger, self.rests);
+        let flush = move || {
+            if let Err(error) = rests.write(None) {
+                tracing::warn!("why accounts rest is not kept: {error}");
+            }
+            ledger.flush();
+        };
+        let flushed = tokio::task::spawn_blocking(flush).await;
         flushed.map_err(|error| Failure::new(format_args!("the ledger could not be closed: {error}")))
     }
 

@@ -37,6 +37,8 @@ pub struct Provider {
     pub models_path: String,
     /// The call that shows whether a key is good.
     pub probe: Option<Probe>,
+    /// The call that tells how much money an account has left.
+    pub balance: Option<Balance>,
     /// Names that other programs give it; keys of theirs are imported by them.
     pub also: Vec<String>,
     /// Paths below the base URL that it serves, as globs: `chat/completions`, `images/*`.
@@ -103,6 +105,18 @@ pub struct Probe {
     pub body: Option<serde_json::Value>,
     /// Statuses besides 2xx that show a good key: what the body lacks is found only after the key was looked at.
     pub accepts: Vec<u16>,
+}
+
+/// A call that tells how much money an account has left, and where in its JSON answer that stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Balance {
+    /// Its path below the base URL; `../` climbs.
+    pub path: String,
+    /// JSON pointer to what is left, a number or a text.
+    pub left: String,
+    /// JSON pointer to the currency; where it does not begin with a slash, the currency itself.
+    pub unit: String,
 }
 
 /// Changes to top-level body fields, applied in the order drop, default, set.

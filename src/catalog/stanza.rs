@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::limits::Limits;
-use super::provider::{AdapterName, Auth, BodyRules, ErrorRule, Probe, Provider, Timeouts};
+use super::provider::{AdapterName, Auth, Balance, BodyRules, ErrorRule, Probe, Provider, Timeouts};
 use super::urls::{BaseUrl, EnvName, LocalUrl, ProxyUrl};
 use super::wait::Waits;
 
@@ -43,6 +43,9 @@ pub struct Stanza {
     /// The call by which `account test` sees whether a key is good; its list of models when absent. Overridden as a whole.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub probe: Option<Probe>,
+    /// The call that tells how much money an account has left, for `quota`. Overridden as a whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub balance: Option<Balance>,
     /// Names that other programs give it, for `account import`.
     pub also: Vec<String>,
     /// Paths below the base URL that it serves, as globs; chat, completions and embeddings when absent.
@@ -145,6 +148,7 @@ impl Stanza {
             models: self.models,
             models_path: self.models_path.unwrap_or_else(|| "models".to_owned()),
             probe: self.probe,
+            balance: self.balance,
             also: self.also,
             endpoints: self.endpoints.unwrap_or_else(|| texts(&["chat/completions", "completions", "embeddings"])),
             headers,

@@ -90,6 +90,17 @@ impl Chosen {
     }
 }
 
+/// `account enable`
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
+pub struct EnableAccounts {
+    /// Which
+    #[command(flatten)]
+    pub chosen: Chosen,
+    /// Also end every cooldown of theirs in the running gateway
+    #[arg(long)]
+    pub now: bool,
+}
+
 /// `account rm`
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
 pub struct RmAccounts {

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::account::{AddAccount, ImportAccounts, ListAccounts, RmAccounts, TestAccounts};
+use super::account::{AddAccount, Chosen, EnableAccounts, ImportAccounts, ListAccounts, RmAccounts, TestAccounts};
 use super::explain::Explain;
+use super::quota::Quota;
 use super::{Cost, PriceVerb, VaultVerb, wait};
 
 /// The heading of the options that every verb takes.
@@ -54,6 +55,8 @@ pub enum Verb {
     /// Show, unlock, lock, re-key, export and import the vault
     #[command(subcommand)]
     Vault(VaultVerb),
+    /// Show what accounts have used, what is left, and when there is more
+    Quota(Quota),
     /// Show providers, or check a provider's file
     #[command(subcommand)]
     Provider(ProviderVerb),
@@ -184,6 +187,10 @@ pub enum AccountVerb {
     Import(ImportAccounts),
     /// Ask providers whether they take the keys of accounts
     Test(TestAccounts),
+    /// Switch accounts on
+    Enable(EnableAccounts),
+    /// Switch accounts off: they take no calls until they are switched on
+    Disable(Chosen),
     /// Remove accounts with their keys
     Rm(RmAccounts),
     /// Show one account

@@ -9,6 +9,7 @@ pub mod explain;
 pub mod lines;
 mod pages;
 pub mod price;
+pub mod quota;
 pub mod show;
 pub mod table;
 pub mod vault;

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::table::Table;
 use super::{Format, Lines};
-use crate::operator::{AccountRow, ModelRow, ProviderRow, RequestRow, Status, TestRow};
+use crate::operator::{AccountRow, Line, ModelRow, ProviderRow, RequestRow, Status, TestRow};
 
 /// How the gateway is doing.
 pub fn status(lines: &mut Lines<'_>, format: Format, status: &Status) -> io::Result<()> {
@@ -21,6 +21,11 @@ pub fn status(lines: &mut Lines<'_>, format: Format, status: &Status) -> io::Res
     }
     lines.data(format_args!("{accounts_ready} of {accounts} accounts ready"))?;
     lines.data(format_args!("{in_flight} calls under way, {parked} waiting for an account"))?;
+    for Line { plan, calls, first, last } in &status.waiting {
+        let first = first.as_ref().map_or_else(|| "any moment".to_owned(), |at| format!("at {at}"));
+        let last = last.as_ref().map_or_else(String::new, |at| format!(", the last by {at}"));
+        lines.data(format_args!("waiting for {plan}: {calls}, the first goes {first}{last}"))?;
+    }
     status.warnings.iter().try_for_each(|warning| lines.data(format_args!("warning: {warning}")))
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use toml_edit::{Array, ArrayOfTables, DocumentMut, InlineTable, Item, Table, Value};
+use toml_edit::{Array, ArrayOfTables, DocumentMut, InlineTable, Item, Table, TableLike, Value};
 
 use super::settings::{Account, Limits, Settings};
 
@@ -74,6 +74,35 @@ pub fn remove(document: &mut DocumentMut, ids: &[&str]) -> Result<(), String> {
         true => Ok(()),
         false => Err(format!("not all of {} are in this file", ids.join(", "))),
     }
+}
+
+/// Switches accounts on or off; refuses where one of them is not in the file. Says which were not so before.
+pub fn switch(document: &mut DocumentMut, ids: &[&str], disabled: bool) -> Result<Vec<String>, String> {
+    let mut tables: Vec<&mut dyn TableLike> = match document.get_mut("accounts") {
+        Some(Item::ArrayOfTables(tables)) => tables.iter_mut().map(|table| table as &mut dyn TableLike).collect(),
+        Some(Item::Value(Value::Array(array))) => {
+            array.iter_mut().filter_map(|value| Some(value.as_inline_table_mut()? as &mut dyn TableLike)).collect()
+        }
+        _ => Vec::new(),
+    };
+    let mut changed = Vec::new();
+    for id in ids {
+        let named = |table: &&mut &mut dyn TableLike| table.get("id").and_then(Item::as_str) == Some(id);
+        let Some(table) = tables.iter_mut().find(named) else {
+            return Err(format!("account {id} is not in this file, so it cannot be switched here; add [[accounts]]"));
+        };
+        let before = table.get("disabled").and_then(Item::as_bool).unwrap_or(false);
+        if before == disabled {
+            continue;
+        }
+        changed.push((*id).to_owned());
+        if disabled {
+            table.insert("disabled", Item::Value(true.into()));
+        } else {
+            table.remove("disabled");
+        }
+    }
+    Ok(changed)
 }
 
 fn table(account: &NewAccount) -> Table {

@@ -145,7 +145,8 @@ impl Inner {
                 Err(not) => return Err(tries.fail(&not)),
             };
             let upload = matches!(call.payload, Payload::Upload(_));
-            let tried = self.attempt(&mut call, &tries, &chosen, journal).await;
+            // boxed: a call that waits for an account need not hold the room that one under way takes
+            let tried = Box::pin(self.attempt(&mut call, &tries, &chosen, journal)).await;
             let Failure { fault, remedy } = match tried {
                 Ok(opened) => return Ok((opened, chosen.lease)),
                 Err(failure) => failure,
@@ -207,7 +208,10 @@ impl Inner {
             amendment: amendment.map(|(_, edits)| edits.as_slice()),
         };
         let failure = match attempt.run(call, journal).await {
-            Ok(opened) => return Ok(opened),
+            Ok(opened) => {
+                lease.answered();
+                return Ok(opened);
+            }
             Err(failure) => failure,
         };
         match secret {
@@ -275,8 +279,8 @@ impl Inner {
             Err(nearest)
         };
         let name = call.model.as_deref().unwrap_or_default();
-        let (client, room, returns) = (&call.caller.name, settings.parking.max_parked, tries.count > 0);
-        let ticket = Ticket { plan: name, client, deadline, room, returns };
+        let (client, room) = (&call.caller.name, settings.parking.max_parked);
+        let ticket = Ticket { plan: name, client, deadline, room, call: call.id };
         let began = Instant::now();
         let found = self.parking.enter(&self.pool, &self.clock, ticket, seek).await;
         let waited = began.elapsed();

@@ -3,6 +3,7 @@
 mod alpn;
 pub mod answer;
 mod attempt;
+mod balance;
 mod dispatch;
 mod expect;
 mod failure;
@@ -11,6 +12,7 @@ mod gauge;
 mod journal;
 mod lanes;
 mod late;
+mod line;
 mod models;
 mod parking;
 mod probe;
@@ -28,6 +30,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 pub use answer::{Answer, Trace};
 pub use gate::{Gate, ListedModel};
+pub use parking::Waiting;
 pub use probe::Proof;
 
 use crate::accounts::{Credentials, Pool};
@@ -110,6 +113,11 @@ impl Gateway {
     /// Calls that wait for an account.
     pub fn parked(&self) -> usize {
         self.0.parking.parked()
+    }
+
+    /// The lines of those calls.
+    pub fn waiting(&self) -> Vec<Waiting> {
+        self.0.parking.lines(self.0.clock.now())
     }
 
     /// Puts another price table in force; calls that end from now on are priced by it.

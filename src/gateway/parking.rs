@@ -1,38 +1,27 @@
 //! The only place that waits: for an account, or for a moment before the same one is tried again.
 //!
 //! Calls of one plan form a line. Its head alone asks for an account, sleeping until one can be free; the others sleep
-//! until they are the head, so a reset releases them one by one and not as a herd. The next head comes from the
-//! clients in turn, within one client in order of arrival. A call that leaves costs nothing: its place is passed over.
+//! until they are the head, so a reset releases them one by one and not as a herd. A call that leaves takes its place
+//! with it.
 
-use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
 
+use super::line::Line;
 use crate::accounts::{NotBefore, Pool};
-use crate::kit::Clock;
+use crate::kit::{CallId, Clock, Time};
 
 /// The waiting room of all plans.
 #[derive(Default)]
 pub(super) struct Parking {
+    // a std mutex: it is held to join, to leave or to note an expectation
     lines: Mutex<HashMap<String, Line>>,
     parked: AtomicUsize,
-    places: AtomicU64,
-}
-
-/// Those who wait for the same plan, behind its head.
-#[derive(Default)]
-struct Line {
-    /// When the head expects an account.
-    expected: NotBefore,
-    /// The place of its head. Kept here and not with the head, which may leave before it hears of its turn.
-    head: u64,
-    /// Clients with somebody in line, in turn.
-    turns: VecDeque<String>,
-    waiting: HashMap<String, VecDeque<(u64, oneshot::Sender<()>)>>,
 }
 
 /// Who waits, for what, and until when.
@@ -45,8 +34,21 @@ pub(super) struct Ticket<'a> {
     pub(super) deadline: Instant,
     /// The most that may wait at once.
     pub(super) room: usize,
-    /// Whether it has been at the head before, and was sent away by the provider: it does not lose its turn.
-    pub(super) returns: bool,
+    /// The call. Ids sort by arrival, so one that a provider sends away does not lose its place.
+    pub(super) call: CallId,
+}
+
+/// A line, for people.
+#[derive(Clone, Debug)]
+pub struct Waiting {
+    /// The model as clients name it.
+    pub plan: String,
+    /// How many calls wait.
+    pub calls: usize,
+    /// When the first of them expects an account; `None` when one may come back any moment.
+    pub first: Option<Time>,
+    /// When the last of them can expect one, as those before it went.
+    pub last: Option<Time>,
 }
 
 /// One of those who wait, until it is dropped.
@@ -57,13 +59,29 @@ struct Place<'a> {
     _counted: Counted<'a>,
     parking: &'a Parking,
     plan: &'a str,
-    number: u64,
+    client: &'a str,
+    call: CallId,
 }
 
 impl Parking {
     /// How many calls wait.
     pub(super) fn parked(&self) -> usize {
         self.parked.load(Ordering::Acquire)
+    }
+
+    /// Every line.
+    pub(super) fn lines(&self, now: Time) -> Vec<Waiting> {
+        let lines = self.lock();
+        let mut all: Vec<Waiting> = lines
+            .iter()
+            .map(|(plan, line)| {
+                let first = line.expected.at;
+                let last = line.tail().map(|tail| first.unwrap_or(now).max(now).after(tail));
+                Waiting { plan: plan.clone(), calls: line.len(), first, last }
+            })
+            .collect();
+        all.sort_by(|a, b| a.plan.cmp(&b.plan));
+        all
     }
 
     /// Takes what `seek` finds; waits for it in line where that can help before the deadline.
@@ -85,18 +103,22 @@ impl Parking {
         if !in_time(&not, clock, ticket.deadline) || self.parked() >= ticket.room {
             return Err(not);
         }
-        let (_place, turn) = self.join(&ticket, &not);
-        if let Some(turn) = turn {
-            tokio::select! {
-                biased;
-                _ = turn => {}
-                () = sleep_until(ticket.deadline) => return Err(not),
-            }
-        }
+        let (_place, mut turn) = self.join(&ticket, &not);
         loop {
+            if let Some(turn) = turn.take() {
+                tokio::select! {
+                    biased;
+                    _ = turn => {}
+                    () = sleep_until(ticket.deadline) => return Err(not),
+                }
+            }
             let mut changed = std::pin::pin!(pool.changed());
             // registered before looking, so that nothing is missed in between
             changed.as_mut().enable();
+            turn = self.give_way(&ticket);
+            if turn.is_some() {
+                continue;
+            }
             not = match seek() {
                 Ok(found) => return Ok(found),
                 Err(not) => not,
@@ -137,49 +159,23 @@ impl Parking {
 
     /// Becomes the head of a new line, or takes a place in one with the signal of its turn.
     fn join<'a>(&'a self, ticket: &Ticket<'a>, not: &NotBefore) -> (Place<'a>, Option<oneshot::Receiver<()>>) {
-        let number = self.places.fetch_add(1, Ordering::Relaxed);
-        let place = Place { _counted: Counted::by(&self.parked), parking: self, plan: ticket.plan, number };
+        let Ticket { plan, client, call, .. } = *ticket;
+        let place = Place { _counted: Counted::by(&self.parked), parking: self, plan, client, call };
         let mut lines = self.lock();
-        let Some(line) = lines.get_mut(ticket.plan) else {
-            lines.insert(ticket.plan.to_owned(), Line { expected: not.clone(), head: number, ..Line::default() });
+        let Some(line) = lines.get_mut(plan) else {
+            lines.insert(plan.to_owned(), Line::new(call, not.clone()));
             return (place, None);
         };
-        let (signal, turn) = oneshot::channel();
-        if !line.waiting.contains_key(ticket.client) {
-            line.turns.push_back(ticket.client.to_owned());
-        }
-        let queue = line.waiting.entry(ticket.client.to_owned()).or_default();
-        if ticket.returns {
-            queue.push_front((number, signal));
-        } else {
-            queue.push_back((number, signal));
-        }
+        let turn = line.join(client, call);
         (place, Some(turn))
+    }
+
+    fn give_way(&self, ticket: &Ticket<'_>) -> Option<oneshot::Receiver<()>> {
+        self.lock().get_mut(ticket.plan)?.give_way(ticket.client, ticket.call)
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Line>> {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Line {
-    /// Tells the next in line that it is the head; false when nobody is left.
-    fn promote(&mut self) -> bool {
-        while let Some(client) = self.turns.pop_front() {
-            let Some(queue) = self.waiting.get_mut(&client) else { continue };
-            let woken = std::iter::from_fn(|| queue.pop_front())
-                .find_map(|(number, signal)| signal.send(()).is_ok().then_some(number));
-            if queue.is_empty() {
-                self.waiting.remove(&client);
-            } else {
-                self.turns.push_back(client);
-            }
-            if let Some(number) = woken {
-                self.head = number;
-                return true;
-            }
-        }
-        false
     }
 }
 
@@ -199,7 +195,7 @@ impl Drop for Counted<'_> {
 impl Drop for Place<'_> {
     fn drop(&mut self) {
         let mut lines = self.parking.lock();
-        if lines.get_mut(self.plan).is_some_and(|line| line.head == self.number && !line.promote()) {
+        if lines.get_mut(self.plan).is_some_and(|line| !line.leave(self.client, self.call)) {
             lines.remove(self.plan);
         }
     }
@@ -233,7 +229,7 @@ mod tests {
         let busy = || Err::<(), _>(NotBefore { busy: true, ..NotBefore::default() });
         let ticket = || {
             let deadline = Instant::now() + Duration::from_secs(60);
-            Ticket { plan: "m", client: "c", deadline, room: 10, returns: false }
+            Ticket { plan: "m", client: "c", deadline, room: 10, call: CallId::new() }
         };
         let enter = || Box::pin(parking.enter(&pool, &clock, ticket(), busy));
         let (mut head, mut second, mut third) = (enter(), enter(), enter());
@@ -248,5 +244,51 @@ mod tests {
         assert_eq!((parking.parked(), parking.lock().len()), (0, 0));
         let mut next = Box::pin(parking.enter(&pool, &clock, ticket(), || Ok(())));
         assert!(step(&mut next).await.is_some_and(|found| found.is_ok()), "nobody stands in its way");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_only_account_cools_for_twenty_seconds_and_the_call_waits_and_succeeds() {
+        let (parking, clock) = (Parking::default(), Clock::system());
+        let pool = Pool::new(clock.clone());
+        let began = Instant::now();
+        let cool = Duration::from_secs(20);
+        let seek = || {
+            let left = cool.saturating_sub(began.elapsed());
+            let at = (!left.is_zero()).then(|| clock.now().after(left));
+            at.map_or(Ok(()), |at| Err(NotBefore { at: Some(at), ..NotBefore::default() }))
+        };
+        let ticket = |wait| {
+            let deadline = Instant::now() + Duration::from_secs(wait);
+            Ticket { plan: "m", client: "c", deadline, room: 10, call: CallId::new() }
+        };
+        assert!(parking.enter(&pool, &clock, ticket(19), seek).await.is_err(), "in vain for one who cannot wait");
+        assert!(began.elapsed() < Duration::from_millis(1), "and so it is told at once");
+        assert!(parking.enter(&pool, &clock, ticket(60), seek).await.is_ok());
+        assert!((cool..cool + Duration::from_millis(50)).contains(&began.elapsed()), "{:?}", began.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_earlier_call_of_a_client_goes_before_its_later_ones() {
+        let (parking, clock) = (Parking::default(), Clock::system());
+        let pool = Pool::new(clock.clone());
+        let free = std::cell::Cell::new(false);
+        let seek = || if free.get() { Ok(()) } else { Err(NotBefore { busy: true, ..NotBefore::default() }) };
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let [first, second] = [CallId::new(), CallId::new()];
+        let enter = |call| {
+            let ticket = Ticket { plan: "m", client: "c", deadline, room: 10, call };
+            Box::pin(parking.enter(&pool, &clock, ticket, seek))
+        };
+        // the earlier one was sent away by a provider, and comes back when the later one waits already
+        let mut later = enter(second);
+        assert!(step(&mut later).await.is_none());
+        let mut earlier = enter(first);
+        assert!(step(&mut earlier).await.is_none());
+        free.set(true);
+        pool.apply(&crate::config::parse("").expect("the built-in settings"));
+        assert!(step(&mut later).await.is_none(), "it lets the other one go first");
+        assert!(step(&mut earlier).await.is_some());
+        assert!(step(&mut later).await.is_some());
+        assert_eq!(parking.lock().len(), 0);
     }
 }

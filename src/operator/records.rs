@@ -49,6 +49,15 @@ pub enum Ask {
     Reload,
     /// Try accounts against their providers.
     Test(Chosen),
+    /// End the cooldowns of accounts.
+    Heal(Chosen),
+    /// What accounts have used and have left.
+    Quota {
+        /// Which; all when empty.
+        ids: Vec<String>,
+        /// Ask providers for balances.
+        refresh: bool,
+    },
     /// Look at the vault, unlock or lock it.
     Vault(VaultOrder),
     /// Stop serving, letting calls under way finish for a while.
@@ -95,6 +104,8 @@ pub enum Reply {
     Request(serde_json::Value),
     /// To `Test`.
     Tested(Vec<TestRow>),
+    /// To `Quota`.
+    Quota(Vec<QuotaRow>),
     /// To `Vault(Look)`.
     Vault {
         /// Whether it is locked; `None` when there is none.
@@ -157,12 +168,28 @@ pub struct Status {
     pub in_flight: usize,
     /// Calls that wait for an account.
     pub parked: usize,
+    /// Their lines, one for each model that is waited for.
+    #[serde(default)]
+    pub waiting: Vec<Line>,
     /// Accounts that can take a call now, and all accounts.
     pub accounts_ready: usize,
     /// All accounts.
     pub accounts: usize,
     /// What is wrong now, in sentences; empty when all is well.
     pub warnings: Vec<String>,
+}
+
+/// Calls that wait for the same accounts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Line {
+    /// The model as clients name it.
+    pub plan: String,
+    /// How many wait.
+    pub calls: usize,
+    /// When the first of them expects an account, RFC 3339; absent when one may come back any moment.
+    pub first: Option<String>,
+    /// When the last of them can expect one, as those before it went.
+    pub last: Option<String>,
 }
 
 /// An account and its state.
@@ -184,6 +211,53 @@ pub struct AccountRow {
     pub since: Option<String>,
     /// Until when, RFC 3339.
     pub until: Option<String>,
+    /// All of that in one sentence.
+    #[serde(default)]
+    pub says: String,
+    /// Calls under way.
+    #[serde(default)]
+    pub busy: u32,
+    /// When it was last taken for a call, RFC 3339.
+    #[serde(default)]
+    pub used: Option<String>,
+}
+
+/// What an account has used and has left.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QuotaRow {
+    /// Its id.
+    pub account: String,
+    /// Its provider.
+    pub provider: String,
+    /// `ready`, `cooling`, `half_open`, `needs_login` or `disabled`.
+    pub state: String,
+    /// Until when, RFC 3339.
+    pub until: Option<String>,
+    /// Its limits, learned from answers or set by a person.
+    pub windows: Vec<QuotaWindow>,
+    /// The money that is left, with its currency; absent where its provider does not tell.
+    pub balance: Option<String>,
+    /// Why the balance is not known.
+    pub balance_error: Option<String>,
+}
+
+/// One limit of an account.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QuotaWindow {
+    /// What it counts, and over which time: `requests of this minute`.
+    pub what: String,
+    /// The model that it is for; absent when it is for all.
+    pub model: Option<String>,
+    /// `provider` where its answers told of it, `settings` where a person set it.
+    pub source: String,
+    /// The most there can be.
+    pub limit: Option<u64>,
+    /// What is used of it.
+    pub used: Option<u64>,
+    /// What is left of it.
+    pub left: Option<u64>,
+    /// When all of it is there again, RFC 3339.
+    pub reset: Option<String>,
 }
 
 /// How an account did when it was tried.

@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use crate::accounts::{Row, Standing};
 use crate::catalog::Provider;
 use crate::config::Settings;
-use crate::gateway::{Gate, Gateway};
+use crate::gateway::{Gate, Gateway, Waiting};
 use crate::kit::Time;
-use crate::operator::{AccountRow, ModelRow, ProviderRow};
+use crate::operator::{AccountRow, Line, ModelRow, ProviderRow};
 use crate::wire::Caller;
 
 /// Accounts in the order of the configuration.
-pub(super) fn account_rows(rows: &[Row]) -> Vec<AccountRow> {
+pub(super) fn account_rows(rows: &[Row], now: Time) -> Vec<AccountRow> {
     let row = |row: &Row| AccountRow {
         id: row.account.id.clone(),
         provider: row.account.provider.clone(),
@@ -21,6 +21,9 @@ pub(super) fn account_rows(rows: &[Row]) -> Vec<AccountRow> {
         reason: row.reason.clone(),
         since: row.since.as_ref().map(Time::to_string),
         until: row.until.as_ref().map(Time::to_string),
+        says: super::sentence::of(row, now),
+        busy: row.busy,
+        used: row.used.as_ref().map(Time::to_string),
     };
     rows.iter().map(row).collect()
 }
@@ -71,6 +74,18 @@ pub(super) fn model_rows(settings: &Settings, gateway: &Gateway, accounts: &[Row
         rows.extend(broken);
     }
     rows
+}
+
+/// The lines of calls that wait.
+pub(super) fn waiting(gateway: &Gateway) -> Vec<Line> {
+    let text = |at: Time| at.to_string();
+    let line = |line: Waiting| Line {
+        plan: line.plan,
+        calls: line.calls,
+        first: line.first.map(text),
+        last: line.last.map(text),
+    };
+    gateway.waiting().into_iter().map(line).collect()
 }
 
 /// The models that a provider's data states; `provider/*` where they are asked of it.
@@ -128,7 +143,7 @@ fn adapter(provider: &Provider) -> String {
     serde_json::to_value(provider.adapter).ok().and_then(|name| Some(name.as_str()?.to_owned())).unwrap_or_default()
 }
 
-const fn word(standing: Standing) -> &'static str {
+pub(super) const fn word(standing: Standing) -> &'static str {
     match standing {
         Standing::Ready => "ready",
         Standing::Cooling => "cooling",

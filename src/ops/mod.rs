@@ -4,6 +4,8 @@ mod calls;
 mod costs;
 mod explain;
 mod lists;
+mod quota;
+mod sentence;
 mod test;
 mod vault;
 
@@ -84,6 +86,7 @@ impl Desk {
             listen: self.0.doors.clone(),
             in_flight: self.0.gateway.in_flight(),
             parked: self.0.gateway.parked(),
+            waiting: lists::waiting(&self.0.gateway),
             accounts_ready: rows.iter().filter(|row| row.standing == Standing::Ready).count(),
             accounts: rows.len(),
             warnings,
@@ -108,7 +111,7 @@ impl Desk {
                 status.warnings.extend(vault::warning(&self.0.vault, &settings).await);
                 Ok(Reply::Status(status))
             }
-            Ask::Accounts => Ok(Reply::Accounts(lists::account_rows(&self.0.pool.rows()))),
+            Ask::Accounts => Ok(Reply::Accounts(lists::account_rows(&self.0.pool.rows(), self.0.clock.now()))),
             Ask::Providers => Ok(Reply::Providers(provider_rows(&settings))),
             Ask::Models { why } => {
                 Ok(Reply::Models(lists::model_rows(&settings, &self.0.gateway, &self.0.pool.rows(), why)))
@@ -122,6 +125,10 @@ impl Desk {
             Ask::Explain { id } => self.read(move |ledger| explain(ledger, &id)).await,
             Ask::Reload => self.0.helm.reload().await.map(Reply::Done).map_err(Refusal::bad_config),
             Ask::Test(asked) => test(&self.0.gateway, &settings, &self.0.clock, &asked).await.map(Reply::Tested),
+            Ask::Heal(asked) => quota::heal(&self.0.pool, &settings, &asked).map(Reply::Done),
+            Ask::Quota { ids, refresh } => {
+                quota::rows(&self.0.pool, &self.0.gateway, &settings, &ids, refresh).await.map(Reply::Quota)
+            }
             Ask::Vault(order) => vault::obey(&self.0.vault, order).await,
             Ask::Stop => {
                 self.0.helm.stop();

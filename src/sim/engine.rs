@@ -73,6 +73,11 @@ impl Engine {
         self.vendor.refuse(refusal, at)
     }
 
+    /// A good answer with the vendor's words on where its caller stands in a window.
+    pub(crate) fn counted(&self, answer: Answer, throttle: &Throttle) -> Answer {
+        self.vendor.limits(answer, throttle)
+    }
+
     fn serve(&self, who: &str, at: &At<'_>, headers: &HeaderMap, body: &[u8]) -> Result<Answer, Refusal> {
         match self.vendor.credential(headers)? {
             Some(key) if !(self.gate)(key) => return Err(Refusal::BadKey(key.to_owned())),

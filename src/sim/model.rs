@@ -138,23 +138,38 @@ fn fill(schema: &Value, name: &str) -> Value {
     }
 }
 
-/// Who called `limited` how often in the window under way.
-#[derive(Default)]
-pub(crate) struct Limits(Mutex<HashMap<String, (Instant, u32)>>);
+/// Who called how often in the window under way; a window begins with its first call.
+pub(crate) struct Limits {
+    per_window: u32,
+    window: Duration,
+    callers: Mutex<HashMap<String, (Instant, u32)>>,
+}
+
+impl Default for Limits {
+    /// Those of the model `limited`.
+    fn default() -> Self {
+        Self::new(PER_WINDOW, WINDOW)
+    }
+}
 
 impl Limits {
+    /// So many calls in one window.
+    pub(crate) fn new(per_window: u32, window: Duration) -> Self {
+        Self { per_window, window, callers: Mutex::default() }
+    }
+
     /// Counts a request; over the limit it is refused.
     pub(crate) fn count(&self, who: &str) -> Result<Throttle, Refusal> {
         let now = Instant::now();
-        let mut windows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let window = windows.entry(who.to_owned()).or_insert((now, 0));
-        if now.duration_since(window.0) >= WINDOW {
+        let mut callers = self.callers.lock().unwrap_or_else(PoisonError::into_inner);
+        let window = callers.entry(who.to_owned()).or_insert((now, 0));
+        if now.duration_since(window.0) >= self.window {
             *window = (now, 0);
         }
-        let reset = WINDOW.saturating_sub(now.duration_since(window.0));
-        let throttle = |used: u32| Throttle { limit: PER_WINDOW, remaining: PER_WINDOW - used, reset };
-        if window.1 == PER_WINDOW {
-            return Err(Refusal::Throttled(throttle(PER_WINDOW)));
+        let reset = self.window.saturating_sub(now.duration_since(window.0));
+        let throttle = |used: u32| Throttle { limit: self.per_window, remaining: self.per_window - used, reset };
+        if window.1 == self.per_window {
+            return Err(Refusal::Throttled(throttle(self.per_window)));
         }
         window.1 += 1;
         Ok(throttle(window.1))

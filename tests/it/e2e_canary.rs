@@ -112,6 +112,8 @@ fn search(rig: &Rig, mut heard: Heard, secrets: &[&str]) {
     for args in [
         &["account", "list", "--json"][..],
         &["account", "show", "a"],
+        &["account", "show", "a", "--json"],
+        &["quota", "--json"],
         &["provider", "list"],
         &["model", "list", "--why"],
         &["status", "--json"],
@@ -121,10 +123,86 @@ fn search(rig: &Rig, mut heard: Heard, secrets: &[&str]) {
         heard.command(&rig.keywheel, args);
     }
     heard.files(rig.keywheel.home(), &["state/client.key"]);
+    for pid in family(rig.keywheel.pid()) {
+        for name in ["cmdline", "environ"] {
+            // the gateway's own environment holds what the test put there, and nothing that it starts may
+            if name == "cmdline" || pid != rig.keywheel.pid() {
+                let text = std::fs::read(format!("/proc/{pid}/{name}")).unwrap_or_default();
+                heard.0.push((format!("{name} of {pid}"), text));
+            }
+        }
+    }
     assert!(heard.0.iter().any(|(what, _)| what.contains("ledger.sqlite")), "the ledger was read");
     heard.0.push(("the log".to_owned(), rig.keywheel.words().into_bytes()));
     assert!(rig.keywheel.words().contains("TRACE"), "the log is at its loudest");
     secrets.iter().for_each(|secret| heard.holds_no(secret));
+}
+
+/// A process and all that it has started.
+fn family(pid: u32) -> Vec<u32> {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let children = threads.map(|thread| std::fs::read_to_string(thread.path().join("children")).unwrap_or_default());
+    let children: Vec<u32> = children
+        .flat_map(|text| text.split_whitespace().filter_map(|id| id.parse().ok()).collect::<Vec<_>>())
+        .collect();
+    std::iter::once(pid).chain(children.into_iter().flat_map(family)).collect()
+}
+
+/// A key with characters that JSON, URLs and base64 write differently.
+const ODD: &str = "sk-odd/\"key\"&<4f1c2a9e7b6d5830>+=";
+
+#[tokio::test]
+async fn a_key_from_a_program_is_seen_by_no_process_and_no_file_in_any_of_its_forms() {
+    let program = |text: &str| format!("[\"/bin/sh\", \"-c\", \"sleep 1; cat {text}\"]");
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("key");
+    crate::e2e_home::write_private(&file, ODD);
+    let command = program(file.to_str().expect("UTF-8"));
+    let settings = |config: crate::e2e_rig::Config| {
+        config.more(&format!(
+            "[[accounts]]\nid = 'p'\nprovider = 'lab'\nmodels = ['program']\nsecret = {{ command = {command} }}\n"
+        ))
+    };
+    let setup = Setup { keys: keywheel::sim::lab::Keys::Any, ..Setup::new(Persona::Generic) };
+    let rig = Rig::with_start(
+        setup,
+        &["a"],
+        |config| settings(config.account("models = ['m']")),
+        |start| start.env("KEYWHEEL_LOG", "trace"),
+    );
+    let json = serde_json::to_string(ODD).expect("JSON");
+    let url: String = ODD.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    let escaped = ODD.replace('"', "%22").replace('/', "%2F").replace('&', "%26").replace('<', "%3C");
+    let escaped = escaped.replace('>', "%3E").replace('+', "%2B").replace('=', "%3D");
+    let mut heard = Heard::default();
+    let client = rig.keywheel.client();
+    // while the program runs it can be looked at
+    let asking = tokio::spawn({
+        let client = client.clone();
+        async move { client.post(CHAT, &chat("lab/program")).await.status }
+    });
+    tokio::time::sleep(std::time::Duration::from_millis(400)).await;
+    let started = family(rig.keywheel.pid());
+    assert!(started.len() > 1, "the program runs");
+    for pid in started {
+        for name in ["cmdline", "environ"].into_iter().filter(|name| *name == "cmdline" || pid != rig.keywheel.pid()) {
+            heard
+                .0
+                .push((format!("{name} of {pid}"), std::fs::read(format!("/proc/{pid}/{name}")).unwrap_or_default()));
+        }
+    }
+    assert_eq!(asking.await.expect("an answer"), 200);
+    for said in [json.clone(), format!("\"{escaped}\""), json.replace('/', "\\/")] {
+        rig.lab.on("").then(Script::reply(400, "application/json", format!("{{\"error\":{{\"message\":{said}}}}}")));
+        assert_eq!(heard.answer("echo", client.post(CHAT, &chat("lab/program")).await).await, 400);
+    }
+    let throttled = json!({"error": {"message": ODD, "type": "t", "code": "rate_limit_exceeded"}});
+    rig.lab.on("").then(Script::json(429, &throttled).header("retry-after", "600"));
+    assert_eq!(heard.answer("rest", client.post(CHAT, &chat("lab/program")).await).await, 429);
+    let page = rig.keywheel.home().join("state/accounts.json");
+    let kept = async || std::fs::read_to_string(&page).is_ok_and(|text| text.contains("[redacted]"));
+    crate::e2e_rig::until("the rest is written down, masked", crate::support::SOON, kept).await;
+    search(&rig, heard, &[ODD, &json[1..json.len() - 1], &url, &escaped]);
 }
 
 #[tokio::test]

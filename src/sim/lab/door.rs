@@ -27,6 +27,7 @@ use super::journal::{Journal, Seen, Visit};
 use super::keyring::Keyring;
 use super::play::Link;
 use super::queue::Scripts;
+use super::rate::Rate;
 use crate::sim::answer::{Answer, Step};
 use crate::sim::engine::Engine;
 use crate::sim::persona::At;
@@ -42,6 +43,7 @@ pub(super) struct Room {
     pub(super) keyring: Arc<Keyring>,
     pub(super) scripts: Scripts,
     pub(super) journal: Journal,
+    pub(super) rate: Rate,
     pub(super) max_streams: u32,
 }
 
@@ -128,7 +130,17 @@ async fn answer(
     let script = if parts.method == Method::GET { Script::usual() } else { room.scripts.next(&key) };
     let (method, uri, version) = (parts.method.clone(), parts.uri.clone(), parts.version);
     let at = At { method: &method, path: uri.path(), query: uri.query() };
-    let (answer, link) = script.play(&room.engine, &at, || room.engine.answer(&key, Request::from_parts(parts, body)));
+    let looked_up = parts.method == Method::GET;
+    let counted = if looked_up { Ok(None) } else { room.rate.count(&key, &room.engine, &at) };
+    let (answer, link) = match counted {
+        Err(refusal) => (Some(*refusal), Link::Keep),
+        Ok(throttle) => {
+            let usual = || room.engine.answer(&key, Request::from_parts(parts, body));
+            let (answer, link) = script.play(&room.engine, &at, usual);
+            let told = |answer| throttle.iter().fold(answer, |answer, throttle| room.engine.counted(answer, throttle));
+            (answer.map(told), link)
+        }
+    };
     let Some(answer) = answer else {
         visit.end();
         return Err(io::ErrorKind::ConnectionAborted.into());

@@ -9,6 +9,7 @@ mod journal;
 mod keyring;
 mod play;
 mod queue;
+mod rate;
 mod script;
 
 use std::io;
@@ -23,6 +24,7 @@ use tokio::runtime::Runtime;
 pub use hint::Hint;
 pub use journal::Seen;
 pub use queue::Queue;
+pub use rate::Telling;
 pub use script::{Script, frames};
 
 use self::door::Room;
@@ -100,6 +102,7 @@ impl Lab {
             keyring,
             scripts: Scripts::default(),
             journal: Journal::default(),
+            rate: rate::Rate::default(),
             max_streams: setup.max_streams,
         });
         let scheme = if setup.identity.is_some() { "https" } else { "http" };
@@ -155,6 +158,17 @@ impl Lab {
     /// Queues scripts for whichever call comes next; they go before those of a key.
     pub fn on_any(&self) -> Queue<'_> {
         self.room.scripts.of(None)
+    }
+
+    /// From now on takes so many calls of a key in one window, which begins with its first call; the rest is refused
+    /// as the vendor refuses.
+    pub fn enforce(&self, calls: u32, window: Duration, telling: Telling) {
+        self.room.rate.enforce(calls, window, telling);
+    }
+
+    /// How many calls were refused since they were over the enforced rate.
+    pub fn refused(&self) -> usize {
+        self.room.rate.refused()
     }
 
     /// All requests so far, in the order in which they were complete.

@@ -42,7 +42,8 @@ impl Script {
     }
 }
 
-fn throttled(engine: &Engine, at: &At<'_>, hint: &Hint) -> Answer {
+/// The vendor's 429 with this hint and no other.
+pub(super) fn throttled(engine: &Engine, at: &At<'_>, hint: &Hint) -> Answer {
     let mut answer = engine.refuse(&Refusal::Throttled(engine::spent(Duration::from_secs(1))), at);
     let hints =
         |name: &HeaderName| name.as_str().starts_with("retry-after") || name.as_str().starts_with("x-ratelimit");
