@@ -7,7 +7,8 @@ use keywheel::sim::lab::Setup;
 use keywheel::sim::{Persona, Script};
 use serde_json::{Value, json};
 
-use crate::e2e_rig::{Rig, chat, json_lines, said, stream, words};
+use crate::e2e_rig::{Rig, chat, json_lines, said, stream, until, words};
+use crate::home_support::PATIENCE;
 
 const MODEL: &str = "lab/gpt-4o-mini";
 
@@ -110,6 +111,8 @@ async fn a_failed_call_costs_nothing() {
     let rig = priced(&["a"]);
     rig.lab.on("a").then(Script::json(400, &json!({"error": {"message": "no"}})));
     assert_eq!(rig.keywheel.client().post("/v1/chat/completions", &chat(MODEL)).await.status, 400);
+    // a failure is told at once, without waiting for its record
+    until("it is recorded", PATIENCE, async || !json_lines(&rig.keywheel.run(["requests", "--json"])).is_empty()).await;
     let row = newest(&rig);
     assert_eq!((&row["usage"], &row["cost_usd"]), (&Value::Null, &Value::Null), "{row}");
 }
