@@ -1,6 +1,7 @@
 //! What the outside world offers: providers as data, shipped inside the binary; a user's files of the same id win.
 
 pub mod checked;
+pub mod oauth;
 pub mod price;
 pub mod price_card;
 pub mod price_check;
@@ -24,6 +25,7 @@ pub mod urls;
 pub mod wait;
 
 pub use checked::{Checked, Malformed};
+pub use oauth::{Grant, OauthEntry, SecretEntry};
 pub use provider::{AdapterName, Auth, BodyRules, ErrorRule, FaultName, Provider, Timeouts};
 pub use shipped::SHIPPED;
 pub use stanza::{Flaw, Stanza};

@@ -15,6 +15,7 @@ fn account(id: &str) -> Account {
         id: id.to_owned(),
         provider: "lab".to_owned(),
         secret: SecretSource::None,
+        oauth: None,
         base_url: None,
         quota_group: None,
         tags: Vec::new(),
