@@ -16,7 +16,7 @@ use super::upstream::{Body, Content, Incoming, Outgoing};
 use crate::accounts::Lease;
 use crate::adapter::{self, edits_of};
 use crate::config::{Account, Settings};
-use crate::kit::{Fault, Kind};
+use crate::kit::{Fault, Kind, Secret};
 use crate::redact::Redacted;
 use crate::wire::sse::{self, Frames};
 use crate::wire::{Endpoint, Payload};
@@ -38,6 +38,7 @@ pub(super) struct Attempt<'a> {
     pub(super) plan: &'a Plan,
     pub(super) route: &'a Route,
     pub(super) lease: &'a Lease,
+    pub(super) secret: Option<&'a Secret>,
 }
 
 impl Attempt<'_> {
@@ -47,9 +48,8 @@ impl Attempt<'_> {
         let account = self.lease.account();
         let waits = Waits::of(provider.timeouts, call);
         let deadline = Instant::now() + waits.first_byte;
-        let secret = self.inner.secret(account).await?;
         let request = self.encode(call, account);
-        let sent = self.inner.upstream.send(self.settings, provider, account, secret.as_ref(), request);
+        let sent = self.inner.upstream.send(self.settings, provider, account, self.secret, request);
         let incoming = timeout_at(deadline, sent).await.unwrap_or_else(|_| Err(self.silent(waits.first_byte)))?;
         journal.head(incoming.status.as_u16());
         if !incoming.status.is_success() {

@@ -12,7 +12,7 @@ use super::router::{Plan, Query};
 use super::{Inner, Trace, session};
 use crate::accounts::{Lease, NotBefore, Wanted};
 use crate::config::{Account, Settings};
-use crate::kit::{Blame, Fault, Kind, Next, Time};
+use crate::kit::{Blame, Fault, Kind, Next, Secret, Time};
 use crate::redact::{self, Redacted};
 use crate::store::Outcome;
 use crate::wire::{Call, Payload};
@@ -33,6 +33,22 @@ pub(super) struct Failed {
     pub(super) trace: Trace,
     /// When it could succeed, where that is known.
     pub(super) reset: Option<Time>,
+}
+
+/// What the next attempt goes to.
+struct Chosen {
+    /// The route's place in the plan.
+    at: usize,
+    lease: Lease,
+    /// Newer than the account's secret that was just refused.
+    newer: Option<Secret>,
+}
+
+/// Why an attempt failed.
+struct Failure {
+    fault: Fault,
+    /// With this secret the same account may take the call after all.
+    newer: Option<Secret>,
 }
 
 /// What has been tried so far.
@@ -98,34 +114,68 @@ impl Inner {
                 Some(found) => Ok(found),
                 None => self.lease(&call, settings, plan, &tries, affinity, deadline, journal).await,
             };
-            let (at, lease) = match found {
+            let chosen = match found {
                 Ok(found) => found,
                 Err(not) => return Err(tries.fail(&not)),
             };
-            let route = &plan.routes[at];
-            journal.attempt(&route.provider.id, &lease.account().id, &route.model);
             let upload = matches!(call.payload, Payload::Upload(_));
-            let attempt = Attempt { inner: self, settings, plan, route, lease: &lease };
-            match attempt.run(&mut call, journal).await {
-                Ok(opened) => return Ok((opened, lease)),
-                Err(fault) => {
-                    journal.fault(&fault);
-                    // what broke on the client's side before any answer says nothing of the account
-                    if fault.kind.blame() != Blame::Client || journal.answered() {
-                        lease.failed(&fault);
-                    }
-                    if fault.kind == Kind::KeyRejected {
-                        self.credentials.rejected(lease.account());
-                    }
-                    let begun = upload && !matches!(call.payload, Payload::Upload(_));
-                    if begun || fault.kind.next() == Next::Stop {
-                        return Err((fault, None));
-                    }
-                    again = tries.learn(at, lease, fault, settings).map(|lease| (at, lease));
+            let Failure { fault, newer } = match self.attempt(&mut call, settings, plan, &chosen, journal).await {
+                Ok(opened) => return Ok((opened, chosen.lease)),
+                Err(failure) => failure,
+            };
+            journal.fault(&fault);
+            let begun = upload && !matches!(call.payload, Payload::Upload(_));
+            if let Some(secret) = newer {
+                if begun {
+                    return Err((out_of_date(chosen.lease.account()), None));
                 }
+                again = Some(tries.renew(chosen, fault, secret));
+                continue;
             }
+            let lease = chosen.lease;
+            // what broke on the client's side before any answer says nothing of the account
+            if fault.kind.blame() != Blame::Client || journal.answered() {
+                lease.failed(&fault);
+            }
+            if fault.kind == Kind::KeyRejected {
+                self.credentials.rejected(lease.account());
+            }
+            if begun || fault.kind.next() == Next::Stop {
+                return Err((fault, None));
+            }
+            again = tries.learn(chosen.at, lease, fault, settings);
         }
         Err(tries.fail(&NotBefore::default()))
+    }
+
+    /// One attempt. A refused key is no rejected key while a newer one can be had.
+    async fn attempt(
+        &self,
+        call: &mut Redacted,
+        settings: &Settings,
+        plan: &Plan,
+        chosen: &Chosen,
+        journal: &mut Journal,
+    ) -> Result<Opened, Failure> {
+        let Chosen { at, lease, newer } = chosen;
+        let (route, account) = (&plan.routes[*at], lease.account());
+        journal.attempt(&route.provider.id, &account.id, &route.model);
+        let secret = match newer {
+            Some(newer) => Some(newer.clone()),
+            None => self.secret(account).await?,
+        };
+        let attempt = Attempt { inner: self, settings, plan, route, lease, secret: secret.as_ref() };
+        let fault = match attempt.run(call, journal).await {
+            Ok(opened) => return Ok(opened),
+            Err(fault) => fault,
+        };
+        match secret {
+            Some(refused) if fault.kind == Kind::KeyRejected && newer.is_none() => {
+                let newer = self.renewed(account, &refused).await?;
+                Err(Failure { fault, newer })
+            }
+            _ => Err(fault.into()),
+        }
     }
 
     /// The next account along the routes, waiting for one where that helps.
@@ -139,7 +189,7 @@ impl Inner {
         affinity: Option<u64>,
         deadline: Instant,
         journal: &mut Journal,
-    ) -> Result<(usize, Lease), NotBefore> {
+    ) -> Result<Chosen, NotBefore> {
         let seek = || {
             let mut nearest = NotBefore::default();
             for (at, route) in plan.routes.iter().enumerate() {
@@ -147,7 +197,7 @@ impl Inner {
                 let tried = [tries.tried.as_slice(), tries.shut[at].as_slice()].concat();
                 let wanted = Wanted { provider, model, strategy: plan.strategy, affinity, tried: &tried };
                 match self.pool.try_lease(wanted) {
-                    Ok(lease) => return Ok((at, lease)),
+                    Ok(lease) => return Ok(Chosen { at, lease, newer: None }),
                     Err(not) => nearest.join(not),
                 }
             }
@@ -170,9 +220,9 @@ impl Inner {
 }
 
 impl Tries {
-    /// Takes in a failed attempt; gives back the lease for one more where the same account gets a second chance.
+    /// Takes in a failed attempt; gives back what is chosen for one more where the same account gets a second chance.
     /// Accounts that cool down are kept away by the pool itself.
-    fn learn(&mut self, route: usize, lease: Lease, fault: Fault, settings: &Settings) -> Option<Lease> {
+    fn learn(&mut self, at: usize, lease: Lease, fault: Fault, settings: &Settings) -> Option<Chosen> {
         self.count += 1;
         let account = Arc::clone(lease.account());
         let (next, blame) = (fault.kind.next(), fault.kind.blame());
@@ -180,18 +230,25 @@ impl Tries {
         match next {
             Next::SameAccount if !self.repeated.iter().any(|other| other.id == account.id) => {
                 self.repeated.push(account);
-                return lease.again();
+                return lease.again().map(|lease| Chosen { at, lease, newer: None });
             }
             Next::OtherRoute => {
                 // an account with an address of its own is another place, which may have what this one lacks
                 let beside =
                     |other: &&Arc<Account>| other.provider == account.provider && other.base_url == account.base_url;
-                self.shut[route].extend(settings.accounts.iter().filter(beside).cloned());
+                self.shut[at].extend(settings.accounts.iter().filter(beside).cloned());
             }
             _ if matches!(blame, Blame::Account | Blame::AccountModel) => {}
             _ => self.tried.push(account),
         }
         None
+    }
+
+    /// Takes in a refused secret: the account is not to blame, and gets the call once more with a newer one.
+    fn renew(&mut self, refused: Chosen, fault: Fault, secret: Secret) -> Chosen {
+        self.count += 1;
+        self.last = Some(fault);
+        Chosen { newer: Some(secret), ..refused }
     }
 
     /// What the client is told when nothing is left to try: what the last attempt failed with, unless waiting for an
@@ -205,6 +262,20 @@ impl Tries {
         };
         (fault, not.at)
     }
+}
+
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Self {
+        Self { fault, newer: None }
+    }
+}
+
+/// An upload was refused for a secret that has been renewed since; its bytes are gone, so only the client can send it
+/// once more.
+fn out_of_date(account: &Account) -> Fault {
+    let id = &account.id;
+    let words = format!("the secret of account {id} was out of date and has been renewed; send the upload again");
+    Fault::new(Kind::StaleToken(Duration::ZERO), words)
 }
 
 /// Whether a failure passes by itself within a client's reach.

@@ -130,6 +130,15 @@ impl Inner {
         Ok(secret)
     }
 
+    /// A secret newer than the refused one; from here on no error can hold it either.
+    async fn renewed(&self, account: &Account, refused: &Secret) -> Result<Option<Secret>, Fault> {
+        let newer = self.credentials.renewed(account, refused).await?;
+        if let Some(secret) = &newer {
+            self.known.learn(secret);
+        }
+        Ok(newer)
+    }
+
     async fn answer(self: Arc<Self>, call: Call) -> Answer {
         let settings = self.settings.now();
         let line = Line {
