@@ -7,9 +7,11 @@ mod credentials;
 mod health;
 mod lease;
 mod pool;
+pub mod refresh;
 mod verdict;
 
 pub use credentials::Credentials;
 pub use lease::Lease;
 pub use pool::{Pool, Row, Standing, Wanted};
+pub use refresh::Refresher;
 pub use verdict::{NotBefore, Verdict};

@@ -278,6 +278,23 @@ impl Pool {
         true
     }
 
+    /// What became of renewing an account's token outside of any call: a login that has ended rests the account, a new
+    /// token ends such a rest.
+    pub(super) fn renewed(&self, id: &str, outcome: Result<(), &Fault>) {
+        let roster = self.roster.load();
+        let Some(seat) = roster.seats.iter().find(|seat| seat.account.id == id) else { return };
+        let now = self.clock.now();
+        match outcome {
+            Ok(()) => seat.state.health.logged_in(),
+            Err(fault) if fault.kind == Kind::NeedsLogin => {
+                let at = Attempted { began: now, failed: now, spread: 0 };
+                seat.state.health.rest(None, fault.kind, fault.message.clone(), at);
+            }
+            Err(_) => {}
+        }
+        self.changed.notify_waiters();
+    }
+
     /// Every account and its state, in the order of the configuration.
     pub fn rows(&self) -> Vec<Row> {
         let now = self.clock.now();

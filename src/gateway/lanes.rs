@@ -139,6 +139,10 @@ fn client(way: &Way, speaks: Speaks) -> Result<reqwest::Client, Fault> {
     if speaks == Speaks::Http2 {
         builder = builder.http2_prior_knowledge();
     }
+    if way.origin.starts_with("http://169.254.") {
+        // a cloud's metadata service: the proxy that the environment names is another machine
+        builder = builder.no_proxy();
+    }
     if let Some(proxy) = &way.proxy {
         builder = builder.proxy(reqwest::Proxy::all(proxy).map_err(|_| unusable(way, "its proxy is no URL"))?);
     }

@@ -3,6 +3,7 @@
 pub mod answer;
 mod attempt;
 mod dispatch;
+pub mod exchange;
 mod gate;
 mod journal;
 mod lanes;
@@ -21,6 +22,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 pub use answer::{Answer, Trace};
+pub use exchange::Courier;
 pub use gate::{Gate, ListedModel};
 
 use crate::accounts::{Credentials, Pool};

@@ -10,7 +10,7 @@ use keywheel::kit::{Clock, Fault, Kind, Time};
 
 const START: Time = Time::from_micros(1_800_000_000_000_000);
 
-fn account(id: &str) -> Account {
+pub fn account(id: &str) -> Account {
     Account {
         id: id.to_owned(),
         provider: "lab".to_owned(),

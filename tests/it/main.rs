@@ -74,6 +74,8 @@ mod prices_check;
 mod prices_expected;
 mod prices_import;
 mod redact;
+mod refresh;
+mod refresh_plan;
 mod serve_bad_input;
 mod serve_keys;
 mod serve_leaving;
