@@ -20,7 +20,7 @@
 //! | ops | kit wire operator catalog config redact vault store accounts gateway | Operator, in process |
 //! | serve | kit wire operator config gateway | doors: tcp, tls, unix, pipe; auth; dialect routes, admin |
 //! | client | kit wire operator config | Operator over the socket |
-//! | cli | kit wire operator config | parses to a Command, which main hands to app |
+//! | cli | kit wire operator catalog config | parses to a Command, which main hands to app |
 //! | app | kit wire sim operator catalog config redact vault store adapter accounts gateway ops serve client cli | wiring: the only module that knows every concrete type |
 //!
 //! A request's way: `serve` tags the dialect and authenticates → `gateway::Gateway::call` → `router` → `dispatch`

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Refresher;
 use crate::config::Account;
 use crate::kit::{Fault, Kind, Secret};
-use crate::vault::Source;
+use crate::vault::{SecretError, Source};
 
 /// The secrets of all accounts.
 #[derive(Clone)]
@@ -32,7 +32,7 @@ impl Credentials {
     pub async fn of(&self, account: &Account) -> Result<Option<Secret>, Fault> {
         match &account.oauth {
             Some(oauth) => self.refresher(account)?.token(account, oauth).await.map(Some),
-            None => self.source.resolve(account).await.map_err(|error| Fault::new(Kind::NoSecret, error.to_string())),
+            None => self.source.resolve(account).await.map_err(lacking),
         }
     }
 
@@ -45,10 +45,7 @@ impl Credentials {
                 let token = self.refresher(account)?.renewed(account, oauth, refused).await?;
                 Ok(Some(token).filter(|token| !token.same(refused)))
             }
-            None => {
-                let newer = self.source.renew(account, refused).await;
-                newer.map_err(|error| Fault::new(Kind::NoSecret, error.to_string()))
-            }
+            None => self.source.renew(account, refused).await.map_err(lacking),
         }
     }
 
@@ -72,4 +69,10 @@ impl Credentials {
         let missing = || Fault::new(Kind::NoSecret, format!("account {}: tokens are not renewed here", account.id));
         self.refresher.as_ref().ok_or_else(missing)
     }
+}
+
+/// There is no secret now.
+pub(super) fn lacking(error: SecretError) -> Fault {
+    let kind = if matches!(error, SecretError::Locked(_)) { Kind::VaultLocked } else { Kind::NoSecret };
+    Fault::new(kind, error.to_string())
 }

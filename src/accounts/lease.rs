@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::pool::{Pool, Seat};
+use super::pool::Pool;
+use super::seat::Seat;
 use crate::config::Account;
 use crate::kit::{Fault, Time};
 

@@ -1,16 +1,20 @@
 //! Wiring: the only room that knows every concrete type. A `Command` comes in, an exit code goes out.
 
+mod accounts;
 mod announce;
 mod clients;
 mod detach;
 mod failure;
 mod leader;
 mod logs;
+mod prices;
 mod questions;
 mod reload;
 mod settings;
 mod signals;
 mod start;
+mod tokens;
+mod vault;
 
 use std::future::Future;
 use std::io::Write;
@@ -56,9 +60,11 @@ fn act(command: &Command, lines: &mut Lines<'_>) -> Result<(), Failure> {
         Verb::Serve(serve) if serve.detach => detach::start(command, serve, &prepared(paths)?, lines),
         Verb::Serve(serve) => on_all_cores(start::serve(serve, prepared(paths)?, lines)),
         Verb::Client(verb) => clients::run(verb, &paths, lines),
+        Verb::Vault(verb) => vault::run(verb, &paths, lines),
         Verb::Config(verb) => settings::run(verb, &paths, lines),
+        Verb::Price(verb) => prices::run(verb, &paths, lines),
         Verb::Provider(verb) => on_one_core(questions::providers(verb, &paths, lines)),
-        Verb::Account(verb) => on_one_core(questions::accounts(verb, &paths, lines)),
+        Verb::Account(verb) => accounts::run(verb, &paths, lines),
         Verb::Model(verb) => on_one_core(questions::models(verb, &paths, lines)),
         Verb::Requests(asked) => on_one_core(questions::requests(asked, &paths, lines)),
         Verb::Status(format) => on_one_core(questions::status(*format, &paths, lines)),

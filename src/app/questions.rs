@@ -8,7 +8,7 @@ use super::failure::Failure;
 use super::start::{GRACE, LEDGER_FILE};
 use super::{leader, settings};
 use crate::catalog::Provider;
-use crate::cli::{AccountVerb, Format, Lines, ModelVerb, ProviderVerb, Requests, show};
+use crate::cli::{AccountVerb, Exit, Format, Lines, ModelVerb, ProviderVerb, Requests, show};
 use crate::client::Remote;
 use crate::config::Paths;
 use crate::operator::{AccountRow, Ask, Operator, Reason, Refusal, Reply};
@@ -52,7 +52,11 @@ pub(super) async fn accounts(verb: &AccountVerb, paths: &Paths, lines: &mut Line
         other => return Err(unexpected(&other)),
     };
     match verb {
-        AccountVerb::List(format) => Ok(show::accounts(lines, *format, &rows)?),
+        AccountVerb::List(asked) => {
+            let tagged = |row: &AccountRow| asked.tag.as_ref().is_none_or(|tag| row.tags.contains(tag));
+            let rows: Vec<AccountRow> = rows.into_iter().filter(tagged).collect();
+            Ok(show::accounts(lines, asked.format, &rows)?)
+        }
         AccountVerb::Show { id, format } => {
             let row: &AccountRow = rows
                 .iter()
@@ -60,6 +64,8 @@ pub(super) async fn accounts(verb: &AccountVerb, paths: &Paths, lines: &mut Line
                 .ok_or_else(|| Failure::new(format_args!("there is no account {id:?}; run: keywheel account list")))?;
             Ok(show::record(lines, *format, row)?)
         }
+        // done on files, in `accounts`
+        AccountVerb::Add(_) | AccountVerb::Rm(_) => Ok(()),
     }
 }
 
@@ -111,6 +117,16 @@ pub(super) async fn providers(verb: &ProviderVerb, paths: &Paths, lines: &mut Li
         }
         ProviderVerb::Check { file } => settings::check_provider(file, lines),
     }
+}
+
+/// The answer of the running gateway; `None` when none runs. For verbs that work on files first.
+pub(super) fn ask_if_running(paths: &Paths, question: Ask) -> Result<Option<Reply>, Failure> {
+    super::on_one_core(async {
+        match ask(paths, question).await {
+            Err(failure) if failure.exit == Exit::NotRunning => Ok(None),
+            answered => answered.map(Some),
+        }
+    })
 }
 
 async fn ask(paths: &Paths, question: Ask) -> Result<Reply, Failure> {
@@ -205,7 +221,7 @@ fn refused(refusal: Refusal) -> Failure {
     }
 }
 
-fn unexpected(reply: &Reply) -> Failure {
+pub(super) fn unexpected(reply: &Reply) -> Failure {
     // the words of a reply may be long, its kind is enough
     let kind = serde_json::to_value(reply).ok().and_then(|value| Some(value.as_object()?.keys().next()?.clone()));
     Failure::new(format_args!(

@@ -108,6 +108,9 @@ impl Wheel {
         if old.listen != new.listen || old.tls != new.tls {
             warnings.push("other doors or certificate files are used after the next start".to_owned());
         }
+        if old.vault != new.vault {
+            warnings.push("another place of the vault is used after the next start".to_owned());
+        }
         warnings
     }
 

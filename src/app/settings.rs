@@ -80,7 +80,7 @@ fn toml_value(text: &str) -> toml_edit::Value {
     text.parse().unwrap_or_else(|_| text.into())
 }
 
-fn edit_failed(error: EditError) -> Failure {
+pub(super) fn edit_failed(error: EditError) -> Failure {
     match error {
         EditError::Broken(_) | EditError::Wrong(_) => Failure::bad_config(error),
         other => Failure::new(other),

@@ -8,8 +8,8 @@ use super::announce::{self, Announcement};
 use super::failure::Failure;
 use super::reload::{Sources, Wheel};
 use super::signals::{Signals, Wish};
-use super::{detach, env, leader, logs, overrides};
-use crate::accounts::{Credentials, Pool};
+use super::{detach, env, leader, logs, overrides, tokens};
+use crate::accounts::{Credentials, Pool, Refresher};
 use crate::cli::{Lines, Serve};
 use crate::config::{Live, Paths, watch};
 use crate::gateway::{Gate, Gateway};
@@ -19,7 +19,8 @@ use crate::redact::Known;
 use crate::serve::keys::{KEY_FILE, Keys, STORE_FILE, ensure_first};
 use crate::serve::{Bounds, Doors, Front, Serving};
 use crate::store::{Ledger, Sqlite};
-use crate::vault::Source;
+use crate::vault::home::Home;
+use crate::vault::{Source, Strongbox};
 use crate::wire::Caller;
 
 /// The ledger's file in the data folder.
@@ -59,6 +60,7 @@ struct House {
     paths: Paths,
     settings: Live,
     gateway: Gateway,
+    refresher: Refresher,
     wheel: Arc<Wheel>,
     ledger: Arc<dyn Ledger>,
     keys: Arc<Keys>,
@@ -81,15 +83,28 @@ impl House {
         let doors = Doors::open(&loaded.settings, &paths.socket()).map_err(Failure::new)?;
         let urls = doors.urls();
 
+        let home = Home::of(&loaded.settings.vault, &paths.data, &paths.state);
+        let vault = Arc::new(Strongbox::new(home, clock.clone()));
         let pool = Pool::new(clock.clone());
         pool.apply(&loaded.settings);
         let settings = Live::new(loaded.settings);
+        let source = Arc::new(Source::new(env, clock.clone()).with(Arc::clone(&vault)));
+        let known = Arc::new(Known::default());
+        let wires = tokens::Wires {
+            settings: settings.clone(),
+            vault: Arc::clone(&vault),
+            source: Arc::clone(&source),
+            known: Arc::clone(&known),
+            clock: clock.clone(),
+            pool: Some(Arc::clone(&pool)),
+        };
+        let refresher = wires.refresher();
         let gateway = Gateway::new(crate::gateway::Parts {
             settings: settings.clone(),
             clock: clock.clone(),
             pool: Arc::clone(&pool),
-            credentials: Credentials::new(Arc::new(Source::new(env, clock.clone()))),
-            known: Arc::new(Known::default()),
+            credentials: Credentials::new(source).with_tokens(refresher.clone()),
+            known,
             ledger: Arc::clone(&ledger),
         });
         let wheel = Arc::new(Wheel::new(sources, settings.clone(), Arc::clone(&pool), loaded.warnings));
@@ -98,6 +113,7 @@ impl House {
             pool,
             gateway: gateway.clone(),
             ledger: Arc::clone(&ledger),
+            vault,
             helm: Arc::clone(&wheel) as Arc<dyn ops::Helm>,
             doors: urls.clone(),
             started,
@@ -105,7 +121,7 @@ impl House {
         let gate: Arc<dyn Gate> = Arc::new(gateway.clone());
         let front = Front::new(gate, Arc::new(desk), Arc::clone(&keys), settings.clone(), clock);
         let serving = doors.serve(front, Bounds::default());
-        Ok(Self { paths, settings, gateway, wheel, ledger, keys, serving, doors: urls })
+        Ok(Self { paths, settings, gateway, refresher, wheel, ledger, keys, serving, doors: urls })
     }
 
     /// Says that it is there, serves, and ends in order.
@@ -117,6 +133,7 @@ impl House {
         let _watch = watch(&self.paths, changed).map_err(|error| tracing::warn!("{error}"));
         self.announce(serve, lines).await;
         let _lists = AbortOnDrop(tokio::spawn(keep_lists(self.gateway.clone(), Arc::clone(&self.wheel))));
+        let _tokens = AbortOnDrop(tokio::spawn(tokens::keep(self.refresher.clone(), self.settings.clone())));
         loop {
             tokio::select! {
                 () = self.wheel.stopped() => break,
@@ -133,6 +150,8 @@ impl House {
             // asked a second time
             () = stop_again(&mut signals) => tracing::warn!("calls under way are cut"),
         }
+        // a refresh that is cut off here would lose its token
+        drop(tokio::time::timeout(GRACE, self.refresher.settle()).await);
         let ledger = self.ledger;
         let flushed = tokio::task::spawn_blocking(move || ledger.flush()).await;
         flushed.map_err(|error| Failure::new(format_args!("the ledger could not be closed: {error}")))

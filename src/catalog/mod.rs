@@ -4,6 +4,7 @@ pub mod checked;
 pub mod oauth;
 pub mod price;
 pub mod price_card;
+pub mod price_catalogue;
 pub mod price_check;
 pub mod price_file;
 pub mod price_import;

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::wait;
+use super::account::{AddAccount, ListAccounts, RmAccounts};
+use super::{PriceVerb, VaultVerb, wait};
 
 /// The heading of the options that every verb takes.
 const PLACES: &str = "Places";
@@ -42,15 +43,21 @@ pub enum Verb {
     /// Make, list, rotate and remove client keys
     #[command(subcommand)]
     Client(ClientVerb),
-    /// Show accounts and their state
+    /// Add, show, test and remove accounts
     #[command(subcommand)]
     Account(AccountVerb),
+    /// Show, unlock, lock, re-key, export and import the vault
+    #[command(subcommand)]
+    Vault(VaultVerb),
     /// Show providers, or check a provider's file
     #[command(subcommand)]
     Provider(ProviderVerb),
     /// Show the models that can be called
     #[command(subcommand)]
     Model(ModelVerb),
+    /// Show and check what models cost, and import prices
+    #[command(subcommand)]
+    Price(PriceVerb),
     /// Show, check and change the configuration
     #[command(subcommand)]
     Config(ConfigVerb),
@@ -165,7 +172,11 @@ pub struct NewClient {
 pub enum AccountVerb {
     /// List accounts and their state
     #[command(visible_alias = "ls")]
-    List(Format),
+    List(ListAccounts),
+    /// Add an account: its key goes into the vault, the rest into the settings file
+    Add(AddAccount),
+    /// Remove accounts with their keys
+    Rm(RmAccounts),
     /// Show one account
     Show {
         /// Its id

@@ -1,11 +1,15 @@
 //! The command line: words in, a `Command` out; records in, lines out. What a command does is in `app`.
 
+pub mod account;
 pub mod command;
+pub mod entry;
 pub mod exit;
 pub mod lines;
 mod pages;
+pub mod price;
 pub mod show;
 pub mod table;
+pub mod vault;
 mod wait;
 
 pub use command::{
@@ -14,6 +18,8 @@ pub use command::{
 };
 pub use exit::Exit;
 pub use lines::Lines;
+pub use price::PriceVerb;
+pub use vault::VaultVerb;
 
 use std::ffi::OsString;
 

@@ -10,7 +10,7 @@ use clap_mangen::Man;
 use super::Exit;
 
 /// The examples below each verb's help, by its path.
-const EXAMPLES: [(&str, &str); 10] = [
+const EXAMPLES: &[(&str, &str)] = &[
     (
         "serve",
         "  keywheel serve                                    on 127.0.0.1:4141 and the home's socket
@@ -28,8 +28,26 @@ const EXAMPLES: [(&str, &str); 10] = [
     ("client add", "  keywheel client add ci --models 'lab/*' --ttl 30d --rpm 60"),
     ("client rotate", "  keywheel client rotate ci --overlap 1h            the old key works for another hour"),
     ("account list", "  keywheel account list --json | jq -r 'select(.state != \"ready\") | .id + \": \" + .reason'"),
+    (
+        "account add",
+        "  keywheel account add work --provider lab          asks for the key, without echo
+  keywheel account add ci --provider lab --key-file /run/secrets/lab --tag ci --rpm 30
+  keywheel account add work --replace               another key for an account that is there",
+    ),
+    ("account rm", "  keywheel account rm --tag old --yes"),
+    (
+        "vault rekey",
+        "  keywheel vault rekey                              a new key; what opens the vault stays
+  keywheel vault rekey --by passphrase              from now on a passphrase opens it, and nothing else
+  keywheel vault rekey --by key-file                on a server: vault.key_file names a systemd credential",
+    ),
+    ("vault unlock", "  keywheel vault unlock --passphrase-file /run/secrets/vault"),
+    ("vault export", "  keywheel vault export keys.sealed"),
+    ("vault import", "  keywheel vault import keys.sealed --replace"),
     ("provider check", "  keywheel provider check ./my-provider.toml"),
     ("model list", "  keywheel model list --why                         and why a model is missing"),
+    ("price show", "  keywheel price show MODEL --at 2026-12-24T20:00Z"),
+    ("price import", "  keywheel price import --dry-run model_prices_and_context_window.json"),
     ("config set", "  keywheel config set parking.max_wait 30s"),
     ("completions", "  keywheel completions bash > ~/.local/share/bash-completion/completions/keywheel"),
 ];

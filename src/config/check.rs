@@ -9,8 +9,8 @@ use super::key::Key;
 use super::layers::Layer;
 use super::origins::Origins;
 use super::problem::{Problem, nearest};
-use super::settings::{Alias, ClientRules, Dialectic, Listen, Parking, Settings, Tls};
-use super::shape::{AliasEntry, ClientEntry, DialecticEntry, Shape};
+use super::settings::{Alias, ClientRules, Dialectic, Listen, Parking, Settings, Tls, VaultHome, VaultPlace};
+use super::shape::{AliasEntry, ClientEntry, DialecticEntry, Shape, VaultEntry};
 use crate::catalog::stanza::header_flaw;
 use crate::catalog::{Provider, Stanza, Timeouts};
 
@@ -72,6 +72,7 @@ impl Check<'_> {
                 max_wait: shape.parking.max_wait.0,
                 max_parked: usize::try_from(shape.parking.max_parked).unwrap_or(usize::MAX),
             },
+            vault: self.vault(shape.vault),
             header_after: shape.header_after.0,
             keep_alive: shape.keep_alive.0,
             body_limit: usize::try_from(shape.body_limit.0).unwrap_or(usize::MAX),
@@ -111,6 +112,18 @@ impl Check<'_> {
             }
         }
         (providers, origins)
+    }
+
+    fn vault(&mut self, entry: VaultEntry) -> VaultPlace {
+        if entry.home == Some(VaultHome::KeyFile) && entry.key_file.is_none() {
+            self.wrong(&Key::of(&["vault", "home"]), "say which file: key_file = FILE");
+        }
+        VaultPlace {
+            home: entry.home,
+            file: entry.file.map(|file| self.folder.join(file)),
+            key_file: entry.key_file.map(|file| self.folder.join(file)),
+            unlock_cache: entry.unlock_cache.map(|wait| wait.0),
+        }
     }
 
     fn doors(&mut self, listen: &[Listen], allow_plaintext: bool, has_tls: bool) {

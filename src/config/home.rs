@@ -110,6 +110,11 @@ impl Paths {
     pub fn providers(&self) -> PathBuf {
         self.config.join("providers")
     }
+
+    /// The folder for price files of the user's own.
+    pub fn pricing(&self) -> PathBuf {
+        self.config.join("pricing")
+    }
 }
 
 /// Refuses a socket path that the system would cut or refuse with less of an explanation.

@@ -103,12 +103,6 @@ fn remarks(settings: &Settings, env: Env<'_>) -> Vec<String> {
             SecretSource::Env(name) if env(name).is_none_or(|value| value.trim().is_empty()) => {
                 remarks.push(format!("account {}: {name} is not set, so it cannot be used", account.id));
             }
-            SecretSource::Vault(_) => {
-                remarks.push(format!(
-                    "account {}: there is no vault yet; set `secret` to an env or a command",
-                    account.id
-                ));
-            }
             _ => {}
         }
         let provider = settings.providers.get(&account.provider);

@@ -17,8 +17,10 @@ mod load;
 mod merge;
 pub mod oauth;
 mod origins;
+pub mod pricing;
 mod problem;
 mod read;
+pub mod roster;
 pub mod schema;
 pub mod settings;
 mod shape;
@@ -39,6 +41,7 @@ pub use problem::{Problem, Problems};
 pub use read::Place;
 pub use settings::{
     Account, Alias, ClientRules, Dialectic, Limits, Listen, Mode, Parking, SecretSource, Settings, Strategy, Tls,
+    VaultHome, VaultPlace,
 };
 pub use watch::{Watch, WatchError, watch};
 

@@ -45,6 +45,8 @@ pub struct Settings {
     pub dialectics: BTreeMap<String, Dialectic>,
     /// The waiting room.
     pub parking: Parking,
+    /// Where secrets rest.
+    pub vault: VaultPlace,
     /// A stream's wait after which 200 and keep-alives are sent.
     pub header_after: Duration,
     /// Between two keep-alive frames.
@@ -208,4 +210,29 @@ pub struct Parking {
     pub max_wait: Duration,
     /// The most calls that wait.
     pub max_parked: usize,
+}
+
+/// Where secrets rest; `None` is the usual place or way.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct VaultPlace {
+    /// What keeps the key of a new vault.
+    pub home: Option<VaultHome>,
+    /// The sealed file.
+    pub file: Option<PathBuf>,
+    /// A file that opens it.
+    pub key_file: Option<PathBuf>,
+    /// How long the kernel may keep it open after a passphrase.
+    pub unlock_cache: Option<Duration>,
+}
+
+/// What keeps the key of a new vault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum VaultHome {
+    /// The desktop's keychain and nothing else.
+    Keychain,
+    /// A key that is bound to this machine; no keychain is asked.
+    Machine,
+    /// The file that `key_file` names.
+    KeyFile,
 }

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::forms::{Route, Size};
-use super::settings::{Listen, Mode, Strategy};
+use super::settings::{Listen, Mode, Strategy, VaultHome};
 use crate::catalog::{BaseUrl, BodyRules, OauthEntry, ProxyUrl, SecretEntry, Stanza, Timeouts, Wait, Waits};
 
 /// The settings file.
@@ -50,6 +50,8 @@ pub(super) struct Shape {
     pub timeouts: Waits,
     /// The waiting room.
     pub parking: ParkingEntry,
+    /// Where secrets rest.
+    pub vault: VaultEntry,
     /// Providers by id; a shipped id needs no stanza, one here overrides only the keys it names.
     pub providers: BTreeMap<String, Stanza>,
     /// Credentials.
@@ -80,6 +82,25 @@ pub(super) struct ParkingEntry {
     pub max_wait: Wait,
     /// The most calls that wait.
     pub max_parked: u32,
+}
+
+/// Where secrets rest. Changes are used after the next start.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct VaultEntry {
+    /// What keeps the key of a new vault; when absent `key_file` if it is set, else the keychain where there is one, else
+    /// this machine's own key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub home: Option<VaultHome>,
+    /// The sealed file, relative to the configuration folder; `vault.sealed` in the data folder when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<PathBuf>,
+    /// A file of at least 32 random bytes whose owner guards it, such as a systemd credential: it opens the vault.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_file: Option<PathBuf>,
+    /// How long the Linux kernel may keep the vault open for this user after a passphrase; never when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unlock_cache: Option<Wait>,
 }
 
 /// One credential.
@@ -196,6 +217,7 @@ impl Default for Shape {
             upload_limit: Size(2 << 30),
             timeouts: Timeouts::default().into(),
             parking: ParkingEntry::default(),
+            vault: VaultEntry::default(),
             providers: BTreeMap::new(),
             accounts: Vec::new(),
             models: BTreeMap::new(),

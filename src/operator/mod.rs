@@ -3,12 +3,14 @@
 //! `ops` answers in process, `client` carries the same question over the socket; both sides share these types, so a
 //! new question is one variant here and one arm in `ops`.
 
+mod handed;
 pub mod records;
 
 use std::future::Future;
 use std::pin::Pin;
 
-pub use records::{AccountRow, Ask, ModelRow, ProviderRow, Reason, Refusal, Reply, RequestRow, Status};
+pub use handed::Handed;
+pub use records::{AccountRow, Ask, ModelRow, ProviderRow, Reason, Refusal, Reply, RequestRow, Status, VaultOrder};
 
 /// An answer under way.
 pub type Answering<'a> = Pin<Box<dyn Future<Output = Result<Reply, Refusal>> + Send + 'a>>;

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Handed;
+
 /// A question or an order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -31,8 +33,22 @@ pub enum Ask {
     },
     /// Read the configuration again.
     Reload,
+    /// Look at the vault, unlock or lock it.
+    Vault(VaultOrder),
     /// Stop serving, letting calls under way finish for a while.
     Stop,
+}
+
+/// What the gateway shall do with its vault.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum VaultOrder {
+    /// Say whether it is locked.
+    Look,
+    /// Open it with the data key that another process of the same person found.
+    Unlock(Handed),
+    /// Lock it until somebody unlocks it.
+    Lock,
 }
 
 /// An answer.
@@ -51,6 +67,11 @@ pub enum Reply {
     Requests(Vec<RequestRow>),
     /// To `Request`: the row, its attempts and decisions as JSON.
     Request(serde_json::Value),
+    /// To `Vault(Look)`.
+    Vault {
+        /// Whether it is locked; `None` when there is none.
+        locked: Option<bool>,
+    },
     /// To an order: what was done, in words.
     Done(String),
 }
@@ -121,6 +142,8 @@ pub struct AccountRow {
     pub provider: String,
     /// The accounts it shares limits with.
     pub quota_group: Option<String>,
+    /// The words by which it can be chosen with others.
+    pub tags: Vec<String>,
     /// `ready`, `cooling`, `half_open`, `needs_login` or `disabled`.
     pub state: String,
     /// Why, in words; empty when ready.

@@ -16,6 +16,7 @@ pub(super) fn account_rows(rows: &[Row]) -> Vec<AccountRow> {
         id: row.account.id.clone(),
         provider: row.account.provider.clone(),
         quota_group: row.account.quota_group.clone(),
+        tags: row.account.tags.clone(),
         state: word(row.standing).to_owned(),
         reason: row.reason.clone(),
         since: row.since.as_ref().map(Time::to_string),

@@ -2,6 +2,7 @@
 
 mod calls;
 mod lists;
+mod vault;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -15,6 +16,7 @@ use crate::gateway::Gateway;
 use crate::kit::Time;
 use crate::operator::{Answering, Ask, Operator, Refusal, Reply, Status};
 use crate::store::{Filter, Ledger, LedgerError};
+use crate::vault::Strongbox;
 
 /// An order under way: what was done, or why not, in words.
 pub type Doing<'a> = Pin<Box<dyn Future<Output = Result<String, String>> + Send + 'a>>;
@@ -41,6 +43,8 @@ pub struct Parts {
     pub gateway: Gateway,
     /// The calls.
     pub ledger: Arc<dyn Ledger>,
+    /// The secrets.
+    pub vault: Arc<Strongbox>,
     /// What only the wiring can do.
     pub helm: Arc<dyn Helm>,
     /// The open doors, as URLs.
@@ -103,6 +107,7 @@ impl Desk {
             }
             Ask::Request { id } => self.read(move |ledger| request(ledger, &id)).await,
             Ask::Reload => self.0.helm.reload().await.map(Reply::Done).map_err(Refusal::bad_config),
+            Ask::Vault(order) => vault::obey(&self.0.vault, order).await,
             Ask::Stop => {
                 self.0.helm.stop();
                 let pid = std::process::id();

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{Keychain, Machine, Opener, Sealed, VaultError, Way, kernel};
+use crate::config::{VaultHome, VaultPlace};
 use crate::kit::file::{self, FileError};
 
 /// A gateway's vault and what may open it.
@@ -16,8 +17,11 @@ pub struct Home {
     pub file: PathBuf,
     /// The folder where the choice is remembered.
     pub state: PathBuf,
-    /// `vault.key_file`: where set, it is the way.
+    /// `vault.key_file`.
     pub key_file: Option<PathBuf>,
+    /// `vault.home`: what keeps the key of a new vault; `None` is the first of key file, keychain and machine that is
+    /// there.
+    pub keeper: Option<VaultHome>,
     /// This machine's key.
     pub machine: Machine,
     /// The desktop's keychain.
@@ -52,8 +56,21 @@ impl Home {
             machine: Machine::here(state.join("machine.key")),
             state,
             key_file: None,
+            keeper: None,
             keychain: Keychain::system(),
             kernel_cache: None,
+        }
+    }
+
+    /// The usual places, but for what the settings say.
+    pub fn of(place: &VaultPlace, data: impl Into<PathBuf>, state: impl Into<PathBuf>) -> Self {
+        let usual = Self::new(data, state);
+        Self {
+            file: place.file.clone().unwrap_or(usual.file),
+            key_file: place.key_file.clone(),
+            keeper: place.home,
+            kernel_cache: place.unlock_cache,
+            ..usual
         }
     }
 
@@ -92,14 +109,18 @@ impl Home {
             Err(VaultError::Missing(_)) => {}
             opened => return opened,
         }
-        for folder in [self.file.parent(), Some(self.state.as_path())].into_iter().flatten() {
-            file::private_dir(folder)?;
-        }
+        self.folders()?;
         match self.create() {
             // another process of this home was faster
             Err(VaultError::Exists(_)) => self.open(),
             created => created,
         }
+    }
+
+    /// Makes the vault so that this opens it; `Exists` where there is one.
+    pub fn make(&self, opener: &Opener) -> Result<Sealed, VaultError> {
+        self.folders()?;
+        Sealed::create(&self.file, std::slice::from_ref(opener))
     }
 
     /// Unlocks by what a person gave, and lets the kernel remember it where that is wanted. Tells when it cannot.
@@ -128,6 +149,13 @@ impl Home {
         Ok(file::replace(&self.choice_file(), &json)?)
     }
 
+    fn folders(&self) -> Result<(), VaultError> {
+        for folder in [self.file.parent(), Some(self.state.as_path())].into_iter().flatten() {
+            file::private_dir(folder)?;
+        }
+        Ok(())
+    }
+
     fn create(&self) -> Result<Opened, VaultError> {
         let made = |opener, way, because, notices| {
             let vault = Sealed::create(&self.file, &[opener])?;
@@ -135,19 +163,24 @@ impl Home {
             Ok(Opened { vault, notices })
         };
         let machine = Opener::Machine(self.machine.clone());
-        if let Some(path) = &self.key_file {
+        let by_file = matches!(self.keeper, None | Some(VaultHome::KeyFile));
+        if let Some(path) = self.key_file.as_ref().filter(|_| by_file) {
             return made(Opener::KeyFile(path.clone()), Way::KeyFile, None, Vec::new());
         }
-        if let Some(Choice { way: Way::Machine, because }) = self.choice() {
-            return made(machine, Way::Machine, because, Vec::new());
+        match (self.keeper, self.choice()) {
+            (Some(VaultHome::Machine), _) => return made(machine, Way::Machine, None, Vec::new()),
+            (None, Some(Choice { way: Way::Machine, because })) => {
+                return made(machine, Way::Machine, because, Vec::new());
+            }
+            _ => {}
         }
         let error = match made(Opener::Keychain(self.keychain.clone()), Way::Keychain, None, Vec::new()) {
-            Err(VaultError::Keychain(error)) => error.to_string(),
+            Err(VaultError::Keychain(error)) if self.keeper.is_none() => error.to_string(),
             made => return made,
         };
         let said = format!(
             "{error}; secrets go to the sealed file {} under this machine's key instead (a passphrase is safer: \
-             keywheel vault rekey)",
+             keywheel vault rekey --by passphrase)",
             self.file.display()
         );
         made(machine, Way::Machine, Some(error), vec![said])

@@ -14,8 +14,10 @@ mod locks;
 mod machine;
 mod memory;
 mod sealed;
+mod shelf;
 mod source;
 mod store;
+mod strongbox;
 mod wrap;
 
 pub use command::CommandError;
@@ -28,4 +30,5 @@ pub use memory::Memory;
 pub use sealed::{Conflict, Imported, Outsiders, Rekeyed, Sealed, Status};
 pub use source::{SecretError, Source};
 pub use store::{Hold, Vault};
+pub use strongbox::{Stamp, Strongbox};
 pub use wrap::{Opener, Way};

@@ -56,6 +56,19 @@ pub struct Status {
     pub key: String,
 }
 
+impl Status {
+    /// The ways that open it, each once.
+    pub fn ways(&self) -> Vec<Way> {
+        let mut ways: Vec<Way> = Vec::new();
+        for (_, way) in &self.wraps {
+            if !ways.contains(way) {
+                ways.push(*way);
+            }
+        }
+        ways
+    }
+}
+
 impl Sealed {
     /// The file at this path, locked. Nothing is read yet, the file need not exist.
     pub fn at(path: impl Into<PathBuf>) -> Self {
@@ -105,11 +118,29 @@ impl Sealed {
 
     /// Unlocks it by the data key that the kernel remembers, see `kernel`; whether it did.
     pub fn recall(&self) -> Result<bool, VaultError> {
+        match kernel::recall(&self.read()?.header.key) {
+            Some(key) => self.accept(key).map(|()| true),
+            None => Ok(false),
+        }
+    }
+
+    /// Unlocks it by the data key itself. `Locked` when it is not the one in use.
+    pub fn accept(&self, key: DataKey) -> Result<(), VaultError> {
         let sealed = self.read()?;
-        let Some(key) = kernel::recall(&sealed.header.key) else { return Ok(false) };
+        if key.id()? != sealed.header.key {
+            return Err(VaultError::Locked);
+        }
         sealed.body(&self.path, &key)?;
         self.set_open(key, &[]);
-        Ok(true)
+        Ok(())
+    }
+
+    /// Unlocks it where another handle on the same file is unlocked.
+    pub(super) fn open_like(&self, other: &Self) {
+        let other = other.opened().as_ref().map(|open| Unlocked { key: open.key.clone(), again: open.again.clone() });
+        if other.is_some() {
+            *self.opened() = other;
+        }
     }
 
     /// Forgets the data key.

@@ -1,4 +1,5 @@
-//! An account's secret on demand: read from the environment, or printed by a program and kept for a while.
+//! An account's secret on demand: read from the environment, printed by a program and kept for a while, or taken from
+//! the vault.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,6 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::command::{CommandError, run};
+use super::shelf::Shelf;
+use super::{Strongbox, VaultError};
 use crate::config::{Account, SecretSource};
 use crate::kit::{Clock, Secret, Time};
 
@@ -18,10 +21,22 @@ pub enum SecretError {
     /// The program gave none.
     #[error("account {0}: {1}")]
     Command(String, CommandError),
-    /// The vault is not there yet.
-    #[error(
-        "account {0}: secrets cannot be kept in the vault yet; set secret = {{ env = \"NAME\" }} or {{ command = [..] }}"
-    )]
+    /// The vault is locked.
+    #[error("account {0}: the vault is locked; run: keywheel vault unlock")]
+    Locked(String),
+    /// The vault holds nothing under the name that the settings say.
+    #[error("account {id}: the vault holds nothing under {name:?}; put its key there: keywheel account add {id}")]
+    NoEntry {
+        /// The account.
+        id: String,
+        /// The name in the vault.
+        name: String,
+    },
+    /// The vault cannot be read.
+    #[error("account {0}: {1}")]
+    Vault(String, Arc<VaultError>),
+    /// This process was given no vault.
+    #[error("account {0}: there is no vault in this process")]
     NoVault(String),
 }
 
@@ -33,6 +48,7 @@ pub struct Source {
     clock: Clock,
     // a std mutex: it guards only the map, and is never held while a program runs
     slots: Mutex<HashMap<String, Arc<Slot>>>,
+    shelf: Option<Shelf>,
 }
 
 /// One account's secret from a program.
@@ -51,7 +67,14 @@ struct State {
 impl Source {
     /// Secrets from these environment variables and from programs; `clock` says when what they printed is too old.
     pub fn new(env: impl Fn(&str) -> Option<String> + Send + Sync + 'static, clock: Clock) -> Self {
-        Self { env: Box::new(env), clock, slots: Mutex::default() }
+        Self { env: Box::new(env), clock, slots: Mutex::default(), shelf: None }
+    }
+
+    /// And from this vault.
+    #[must_use]
+    pub fn with(mut self, vault: Arc<Strongbox>) -> Self {
+        self.shelf = Some(Shelf::of(vault));
+        self
     }
 
     /// The account's secret; `None` for an account that needs none.
@@ -66,7 +89,10 @@ impl Source {
                 let slot = self.slot(&account.id, argv);
                 slot.secret(&account.id, *ttl, None, &self.clock).await.map(Some)
             }
-            SecretSource::Vault(_) => Err(SecretError::NoVault(account.id.clone())),
+            SecretSource::Vault(name) => {
+                let shelf = self.shelf.as_ref().ok_or_else(|| SecretError::NoVault(account.id.clone()))?;
+                shelf.secret(name).await.map(Some).map_err(|error| error.of(&account.id, name))
+            }
         }
     }
 

@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 use tokens::{Token, tokens};
 
 /// The only files in which a secret leaves its wrapper, and what for.
-const EXPOSE: [(&str, &str); 9] = [
+const EXPOSE: [(&str, &str); 10] = [
     ("src/kit/secret.rs", "defines it"),
+    ("src/operator/handed.rs", "writes it into a question over the home's own socket"),
     ("src/vault/", "reads secrets from where they rest"),
     ("src/gateway/upstream.rs", "attaches it to a request"),
     ("src/gateway/upstream/", "attaches it to a request"),

@@ -19,6 +19,7 @@ pub use exchange::{Asked, Asking, By, Device, Exchange, Refusal, Tokens, Why};
 use self::slot::{Ahead, Look, Slot};
 use self::turn::Turn;
 use super::Pool;
+use super::credentials::lacking;
 use crate::config::{Account, Oauth, SecretSource};
 use crate::kit::{Clock, Fault, Kind, Secret};
 use crate::vault::{Item, ItemKind, Memory, Source, Vault, VaultError};
@@ -245,7 +246,7 @@ impl Inner {
                 self.source.resolve(&Account { id, secret: secret.clone(), ..account.clone() }).await
             }
         };
-        found.map_err(|error| Fault::new(Kind::NoSecret, error.to_string()))
+        found.map_err(lacking)
     }
 
     /// Works on the vault that keeps tokens of this grant, off the async threads.

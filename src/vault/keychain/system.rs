@@ -1,12 +1,10 @@
-//! The desktop's keychain through the stores of the keyring project.
+//! The desktop's keychain through `keyring`: Secret Service, macOS Keychain, Windows Credential Manager.
 //!
-//! The stores and not the `keyring` facade over them: the facade connects once and remembers a bus that was down for as
-//! long as the process lives, but unlocking needs no restart. Here each question connects anew.
+//! `keyring` connects once in a process. A desktop whose keychain is locked is asked again each time; one that has no
+//! keychain at all when it is first asked stays without one for as long as the process lives. That costs a running
+//! gateway nothing: `vault unlock` asks from a process of its own and hands over what it got.
 
-use std::sync::Arc;
-
-use keyring_core::api::CredentialStore;
-use keyring_core::{Entry, Error};
+use keyring::{Entry, Error};
 use zeroize::Zeroizing;
 
 use super::{Keep, KeychainError};
@@ -40,26 +38,10 @@ impl Keep for System {
 }
 
 fn entry(name: &str) -> Result<Entry, KeychainError> {
-    let store = store().map_err(|error| KeychainError::Absent(error.to_string()))?;
-    store.build(SERVICE, name, None).map_err(told)
-}
-
-/// Secret Service, freedesktop.org.
-#[cfg(all(unix, not(any(target_os = "macos", target_os = "ios", target_os = "android"))))]
-fn store() -> Result<Arc<CredentialStore>, Error> {
-    Ok(zbus_secret_service_keyring_store::Store::new()?)
-}
-
-/// The login keychain.
-#[cfg(target_os = "macos")]
-fn store() -> Result<Arc<CredentialStore>, Error> {
-    Ok(apple_native_keyring_store::keychain::Store::new()?)
-}
-
-/// Credential Manager.
-#[cfg(windows)]
-fn store() -> Result<Arc<CredentialStore>, Error> {
-    Ok(windows_native_keyring_store::Store::new()?)
+    match Entry::store_status() {
+        Ok(()) => Entry::new(SERVICE, name).map_err(told),
+        Err(error) => Err(KeychainError::Absent(error.to_string())),
+    }
 }
 
 /// The error without the bytes that some variants carry.
