@@ -53,7 +53,7 @@ async fn answer(State(room): State<Arc<Room>>, request: Request) -> Response {
         ("GET", "/metadata/identity/oauth2/token") => room.book().machine(&parts.headers, &query, now),
         _ => Reply::error(404, "not_found", "No such page."),
     };
-    let plain = !parts.headers.get(header::ACCEPT).is_some_and(|accept| accept == "application/json");
+    let plain = parts.headers.get(header::ACCEPT).is_none_or(|accept| accept != "application/json");
     let skew = room.book().skew();
     write(reply, plain, now, skew, room.book().errors_in_200())
 }
