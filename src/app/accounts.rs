@@ -4,7 +4,7 @@
 use std::io::{self, BufRead, IsTerminal};
 
 use super::failure::Failure;
-use super::{on_one_core, questions, settings, vault};
+use super::{login, on_one_core, questions, settings, vault};
 use crate::cli::account::{AddAccount, Chosen, RmAccounts};
 use crate::cli::entry::{Entry, Typed};
 use crate::cli::{AccountVerb, Lines};
@@ -19,6 +19,8 @@ pub(super) fn run(verb: &AccountVerb, paths: &Paths, lines: &mut Lines<'_>) -> R
     match verb {
         AccountVerb::Add(asked) => add(asked, paths, lines),
         AccountVerb::Rm(asked) => rm(asked, paths, lines),
+        AccountVerb::Login(asked) => login::login(asked, paths, lines),
+        AccountVerb::Refresh(asked) => login::refresh(asked, paths, lines),
         AccountVerb::List(_) | AccountVerb::Show { .. } => on_one_core(questions::accounts(verb, paths, lines)),
     }
 }

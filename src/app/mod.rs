@@ -6,6 +6,7 @@ mod clients;
 mod detach;
 mod failure;
 mod leader;
+mod login;
 mod logs;
 mod prices;
 mod questions;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::account::{AddAccount, ListAccounts, RmAccounts};
+use super::login::{Login, RefreshAccounts};
 use super::{PriceVerb, VaultVerb, wait};
 
 /// The heading of the options that every verb takes.
@@ -175,6 +176,10 @@ pub enum AccountVerb {
     List(ListAccounts),
     /// Add an account: its key goes into the vault, the rest into the settings file
     Add(AddAccount),
+    /// Log in by a code on any device, by a browser, or with what you bring
+    Login(Login),
+    /// Renew accounts' tokens now
+    Refresh(RefreshAccounts),
     /// Remove accounts with their keys
     Rm(RmAccounts),
     /// Show one account

@@ -5,6 +5,7 @@ pub mod command;
 pub mod entry;
 pub mod exit;
 pub mod lines;
+pub mod login;
 mod pages;
 pub mod price;
 pub mod show;

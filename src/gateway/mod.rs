@@ -101,6 +101,11 @@ impl Gateway {
         self.0.parking.parked()
     }
 
+    /// Renews an account's token now, on a person's word.
+    pub async fn refresh(&self, account: &Account) -> Result<(), Fault> {
+        self.0.credentials.force(account).await
+    }
+
     /// Asks every provider whose models are not stated, and that was not asked within the last hour, for them.
     pub async fn refresh_models(&self) {
         self.0.refresh_models().await;

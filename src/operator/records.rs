@@ -33,6 +33,11 @@ pub enum Ask {
     },
     /// Read the configuration again.
     Reload,
+    /// Renew an account's token now.
+    RefreshAccount {
+        /// The account.
+        id: String,
+    },
     /// Look at the vault, unlock or lock it.
     Vault(VaultOrder),
     /// Stop serving, letting calls under way finish for a while.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 pub use lists::provider_rows;
 
 use crate::accounts::{Pool, Standing};
-use crate::config::Live;
+use crate::config::{Live, Settings};
 use crate::gateway::Gateway;
 use crate::kit::Time;
 use crate::operator::{Answering, Ask, Operator, Refusal, Reply, Status};
@@ -92,6 +92,12 @@ impl Desk {
         read.unwrap_or_else(|error| Err(Refusal::new(format!("the ledger could not be read: {error}"))))
     }
 
+    async fn refresh(&self, settings: &Settings, id: &str) -> Result<Reply, Refusal> {
+        let account = settings.account(id).ok_or_else(|| Refusal::new(format!("there is no account {id:?}")))?;
+        self.0.gateway.refresh(account).await.map_err(|fault| Refusal::new(fault.to_string()))?;
+        Ok(Reply::Done(format!("account {id} has a new token")))
+    }
+
     async fn answer(&self, ask: Ask) -> Result<Reply, Refusal> {
         let settings = self.0.settings.now();
         match ask {
@@ -107,6 +113,7 @@ impl Desk {
             }
             Ask::Request { id } => self.read(move |ledger| request(ledger, &id)).await,
             Ask::Reload => self.0.helm.reload().await.map(Reply::Done).map_err(Refusal::bad_config),
+            Ask::RefreshAccount { id } => self.refresh(&settings, &id).await,
             Ask::Vault(order) => vault::obey(&self.0.vault, order).await,
             Ask::Stop => {
                 self.0.helm.stop();

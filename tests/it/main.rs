@@ -52,6 +52,7 @@ mod e2e_time;
 mod e2e_tokens;
 mod e2e_vault;
 mod floor_plan;
+mod flows;
 mod gateway;
 mod gateway_streams;
 mod home;

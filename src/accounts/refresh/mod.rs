@@ -2,8 +2,10 @@
 //!
 //! `plan` decides, `turn` does it, `slot` remembers, `exchange` is the port to whoever sends.
 
+pub mod code;
 pub mod exchange;
 mod faults;
+pub mod login;
 pub mod plan;
 mod slot;
 mod turn;
@@ -20,6 +22,7 @@ use self::slot::{Ahead, Look, Slot};
 use self::turn::Turn;
 use super::Pool;
 use super::credentials::lacking;
+use crate::catalog::Grant;
 use crate::config::{Account, Oauth, SecretSource};
 use crate::kit::{Clock, Fault, Kind, Secret};
 use crate::vault::{Item, ItemKind, Memory, Source, Vault, VaultError};
@@ -247,6 +250,17 @@ impl Inner {
             }
         };
         found.map_err(lacking)
+    }
+
+    /// The secret of the client registration, where there is one.
+    async fn client_secret(&self, account: &Account, oauth: &Oauth) -> Result<Option<Secret>, Fault> {
+        match (&oauth.client_secret, oauth.grant) {
+            (Some(source), _) => self.source(account, Some(source)).await,
+            (None, Grant::ClientCredentials) if account.secret != SecretSource::None => {
+                self.source(account, None).await
+            }
+            _ => Ok(None),
+        }
     }
 
     /// Works on the vault that keeps tokens of this grant, off the async threads.

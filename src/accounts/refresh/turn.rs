@@ -9,12 +9,12 @@ use super::plan::{Failure, Stand, Verdict, due, judge, may_be_spent, stand};
 use super::slot::{Look, Slot};
 use super::{Inner, Urgency, faults};
 use crate::catalog::Grant;
-use crate::config::{Account, Oauth, SecretSource};
+use crate::config::{Account, Oauth};
 use crate::kit::{Fault, Secret, Time};
 use crate::vault::{Item, ItemKind, Vault, VaultError};
 
 /// Longer than any other process talks with an identity provider.
-const FENCE: Duration = Duration::from_secs(90);
+pub(super) const FENCE: Duration = Duration::from_secs(90);
 /// Between two tries to store a token that exists nowhere else.
 const STORE_AGAIN: [u64; 4] = [1, 2, 4, 8];
 
@@ -87,7 +87,7 @@ impl Turn {
             By::Refresh(token) => Some(token.clone()),
             _ => None,
         };
-        let asked = Asked { by, client_secret: self.client_secret().await? };
+        let asked = Asked { by, client_secret: self.inner.client_secret(&self.account, &self.oauth).await? };
         if let Some(token) = &spent {
             self.mark(token).await?;
         }
@@ -118,16 +118,6 @@ impl Turn {
                     None => Err(self.end(faults::no_login(&self.account))),
                 }
             }
-        }
-    }
-
-    async fn client_secret(&self) -> Result<Option<Secret>, Fault> {
-        match (&self.oauth.client_secret, self.oauth.grant) {
-            (Some(source), _) => self.inner.source(&self.account, Some(source)).await,
-            (None, Grant::ClientCredentials) if self.account.secret != SecretSource::None => {
-                self.inner.source(&self.account, None).await
-            }
-            _ => Ok(None),
         }
     }
 
