@@ -40,6 +40,7 @@ mod e2e_fresh;
 mod e2e_home;
 mod e2e_http2;
 mod e2e_keys;
+mod e2e_logins;
 mod e2e_node_and_curl;
 mod e2e_opencode;
 mod e2e_proxies;

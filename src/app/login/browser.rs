@@ -1,12 +1,14 @@
 //! The page on this machine to which a login page sends the browser back: a free port of loopback, open for one answer.
 
+use std::future::IntoFuture;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::{Failure, PATIENCE};
 use crate::accounts::refresh::By;
@@ -17,6 +19,9 @@ use crate::kit::Secret;
 
 /// Where a browser is sent that cannot reach this machine: the person copies the address.
 pub(super) const NOWHERE: &str = "http://127.0.0.1:1/callback";
+
+/// How long the last answer may take to its browser.
+const GOODBYE: Duration = Duration::from_secs(1);
 
 /// Waits for the browser to come back.
 pub(super) async fn by_loopback(oauth: &Oauth, lines: &mut Lines<'_>) -> Result<By, Failure> {
@@ -34,12 +39,16 @@ pub(super) async fn by_loopback(oauth: &Oauth, lines: &mut Lines<'_>) -> Result<
     lines.say(format_args!("open {} in a browser on this machine; elsewhere, begin again with --paste", page.url));
     let (came, mut answers) = mpsc::channel(1);
     let router = Router::new().fallback(take).with_state((path, came));
-    let server = axum::serve(listener, router);
+    let (close, closed) = oneshot::channel::<()>();
+    let server = axum::serve(listener, router).with_graceful_shutdown(async { drop(closed.await) });
+    let server = tokio::spawn(server.into_future());
     let query = tokio::select! {
         query = answers.recv() => query.unwrap_or_default(),
-        _ = server => return Err(Failure::new("the page on this machine broke off; begin again")),
         () = tokio::time::sleep(PATIENCE) => return Err(Failure::new("nobody has logged in in time; begin again")),
     };
+    // the browser still reads what to do
+    drop(close);
+    drop(tokio::time::timeout(GOODBYE, server).await);
     page.answer(&Secret::new(query)).map_err(Failure::new)
 }
 
@@ -53,7 +62,5 @@ async fn take(
     }
     // a second answer is none: the first one ends the wait
     drop(came.try_send(request.uri().query().unwrap_or_default().to_owned()));
-    // the answer needs a moment on its way before the page closes
-    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     (StatusCode::OK, "This page can be closed; the terminal says how it went.\n")
 }
