@@ -13,6 +13,7 @@ pub mod keychain;
 mod locks;
 mod machine;
 mod memory;
+mod printed;
 mod sealed;
 mod shelf;
 mod source;

@@ -226,3 +226,44 @@ async fn tokens_are_renewed_on_a_persons_word_with_a_gateway_and_without() {
     assert_eq!(call(&gateway).await.0, 200);
     assert!(!town.idp.revoked("a") && !town.idp.revoked("b"));
 }
+
+#[tokio::test]
+async fn a_service_accounts_document_is_stored_whole_and_used() {
+    use ring::signature::RsaKeyPair;
+    use rustls::pki_types::{PrivatePkcs8KeyDer, pem::PemObject};
+    let pem = include_str!("flows/service_account.pem");
+    let der = PrivatePkcs8KeyDer::from_pem_slice(pem.as_bytes()).unwrap();
+    let public = RsaKeyPair::from_pkcs8(der.secret_pkcs8_der()).unwrap().public().as_ref().to_vec();
+    let town = Town::new(Setup { service_account: Some(("robot@example.com".into(), public)), ..Setup::default() });
+    let config = town.config_with(&["a"], "grant = \"service_account\"\nscope = \"cloud\"\n");
+    let desk = Desk::new(&config);
+    let document = serde_json::json!({"type": "service_account", "client_email": "robot@example.com",
+        "private_key": pem, "token_uri": format!("{}/token", town.idp.origin())});
+    let file = desk.0.path().join("robot.json");
+    std::fs::write(&file, format!("{document:#}")).unwrap();
+    let said = done(&desk.run(&["account", "login", "a", "--file", file.to_str().unwrap()]));
+    assert!(said.contains("account a has its first token"), "{said}");
+    let gateway = Keywheel::start(&config);
+    let (status, body) = call(&gateway).await;
+    assert_eq!(status, 200, "{body}");
+    town.lab.expire("service", Duration::ZERO);
+    assert_eq!(call(&gateway).await.0, 200, "signed and asked again");
+}
+
+#[tokio::test]
+async fn a_token_goes_as_a_bearer_where_a_key_has_a_header_of_its_own() {
+    let client = keywheel::sim::idp::Client { id: "mine".into(), secret: Some("client-secret-1".into()), basic: false };
+    let town = Town::new(Setup { client, ..Setup::default() });
+    let lines = format!(
+        "grant = \"client_credentials\"\ntoken_url = \"{}/token\"\nclient_id = \"mine\"\n\
+         client_secret = {{ env = \"CLIENT_SECRET\" }}\n",
+        town.idp.origin()
+    );
+    let config = town.config_with(&["a"], &lines).replace("models =", "auth = { header = \"api-key\" }\nmodels =");
+    let gateway = Keywheel::with(&config).env("CLIENT_SECRET", "client-secret-1").start();
+    let (status, body) = call(&gateway).await;
+    assert_eq!(status, 200, "{body}");
+    let seen = town.lab.seen().into_iter().find(|seen| seen.method == http::Method::POST).unwrap();
+    let sent = seen.headers.get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    assert!(sent.starts_with("Bearer idp-access-client-") && !seen.headers.contains_key("api-key"), "{sent}");
+}

@@ -15,8 +15,8 @@ const SKEW: Duration = Duration::from_secs(60);
 /// More of a description is not shown.
 const WORDS: usize = 300;
 
-/// An answer as it came.
-#[derive(Clone, Debug)]
+/// An answer as it came; without `Debug`, since its body holds tokens.
+#[derive(Clone)]
 pub struct Heard {
     /// The HTTP status.
     pub status: u16,

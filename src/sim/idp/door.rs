@@ -39,14 +39,18 @@ async fn answer(State(room): State<Arc<Room>>, request: Request) -> Response {
             room.book().arrived(&fields);
             room.gate.pass(Stage::Arrived).await;
             let reply = match fields {
-                Some(fields) => room.book().token(&fields, &sender, Clock::system().now()),
+                Some(fields) => {
+                    let mut book = room.book();
+                    let reply = book.token(&fields, &sender, Clock::system().now());
+                    if book.echoes() { reply.repeating(&fields) } else { reply }
+                }
                 None => Reply::error(400, "invalid_request", "The body must be a form."),
             };
             room.gate.pass(Stage::Answered).await;
             reply
         }
         ("POST", "/device") => match posted(&parts.headers, &body) {
-            Some(fields) => room.book().device(&fields, now),
+            Some(fields) => room.book().device(&fields),
             None => Reply::error(400, "invalid_request", "The body must be a form."),
         },
         ("GET", "/authorize") => room.book().authorize(&query, now),

@@ -7,6 +7,7 @@ mod assertion;
 mod book;
 mod door;
 mod gate;
+mod person;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -47,6 +48,8 @@ pub struct Setup {
     pub interval: u64,
     /// Whether the login page sends back another `state` than it got.
     pub wrong_state: bool,
+    /// Whether errors repeat all that was sent.
+    pub echo: bool,
     /// The lab that takes the access tokens.
     pub ring: Option<Ring>,
 }
@@ -85,6 +88,7 @@ impl Default for Setup {
             machine_fails: Vec::new(),
             interval: 1,
             wrong_state: false,
+            echo: false,
             ring: None,
         }
     }
