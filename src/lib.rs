@@ -12,6 +12,7 @@
 //! | catalog | kit | providers |
 //! | config | kit catalog | settings: layered, validated once, immutable snapshots, one writer |
 //! | redact | kit wire config | the known-secret matcher: Call → Redacted, upstream words → safe words |
+//! | import | kit catalog config | accounts that other programs keep: variables, dotenv, LiteLLM, CLIProxyAPI |
 //! | vault | kit config | secrets: env, command, the sealed file and what opens it |
 //! | store | kit wire config | Ledger (durable): memory, sqlite |
 //! | adapter | kit wire catalog redact | dialects and vendors: no I/O, no clock, no secret |
@@ -21,7 +22,7 @@
 //! | serve | kit wire operator config gateway | doors: tcp, tls, unix, pipe; auth; dialect routes, admin |
 //! | client | kit wire operator config | Operator over the socket |
 //! | cli | kit wire operator catalog config | parses to a Command, which main hands to app |
-//! | app | kit wire sim operator catalog config redact vault store adapter accounts gateway ops serve client cli | wiring: the only module that knows every concrete type |
+//! | app | kit wire sim operator catalog config redact vault store adapter accounts gateway ops serve client cli import | wiring: the only module that knows every concrete type |
 //!
 //! A request's way: `serve` tags the dialect and authenticates → `gateway::Gateway::call` → `router` → `dispatch`
 //! (park, lease, redact, encode, send, classify) → `upstream` → `relay` hands the bytes back untouched.
@@ -34,6 +35,7 @@ pub mod cli;
 pub mod client;
 pub mod config;
 pub mod gateway;
+pub mod import;
 pub mod kit;
 pub mod operator;
 pub mod ops;

@@ -32,7 +32,7 @@ impl Credentials {
     pub async fn of(&self, account: &Account) -> Result<Option<Secret>, Fault> {
         match &account.oauth {
             Some(oauth) => self.refresher(account)?.token(account, oauth).await.map(Some),
-            None => self.source.resolve(account).await.map_err(lacking),
+            None => self.source.resolve(account).await.map_err(|error| lacking(&error)),
         }
     }
 
@@ -45,7 +45,7 @@ impl Credentials {
                 let token = self.refresher(account)?.renewed(account, oauth, refused).await?;
                 Ok(Some(token).filter(|token| !token.same(refused)))
             }
-            None => self.source.renew(account, refused).await.map_err(lacking),
+            None => self.source.renew(account, refused).await.map_err(|error| lacking(&error)),
         }
     }
 
@@ -72,7 +72,7 @@ impl Credentials {
 }
 
 /// There is no secret now.
-pub(super) fn lacking(error: SecretError) -> Fault {
+pub(super) fn lacking(error: &SecretError) -> Fault {
     let kind = if matches!(error, SecretError::Locked(_)) { Kind::VaultLocked } else { Kind::NoSecret };
     Fault::new(kind, error.to_string())
 }

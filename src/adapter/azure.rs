@@ -39,12 +39,12 @@ impl Adapter for Azure {
         place::with_query(url, query)
     }
 
-    fn models_url(&self, provider: &Provider, base_url: &str) -> String {
+    fn beside(&self, provider: &Provider, base_url: &str, path: &str) -> String {
         let root = root(base_url);
         match &provider.api_version {
-            None => place::below(&format!("{root}/openai/v1"), &provider.models_path),
+            None => place::below(&format!("{root}/openai/v1"), path),
             Some(version) => {
-                let url = place::below(&format!("{root}/openai"), &provider.models_path);
+                let url = place::below(&format!("{root}/openai"), path);
                 place::with_query(url, Some(&format!("api-version={version}")))
             }
         }

@@ -21,7 +21,7 @@ mod xai;
 use bytes::Bytes;
 use http::HeaderMap;
 
-pub use body::edits_of;
+pub use body::{ask_usage, edits_of};
 pub use classify::Verdict;
 pub use models::model_ids;
 
@@ -71,9 +71,16 @@ pub trait Adapter: Send + Sync {
         place::with_query(place::below(base_url, endpoint.path()), query)
     }
 
+    /// Where something is that no client asks for: a list of models, the account's balance. `path` is below the base URL,
+    /// `../` climbs.
+    fn beside(&self, provider: &Provider, base_url: &str, path: &str) -> String {
+        let _ = provider;
+        place::beside(base_url, path)
+    }
+
     /// Where the model list is.
     fn models_url(&self, provider: &Provider, base_url: &str) -> String {
-        place::beside(base_url, &provider.models_path)
+        self.beside(provider, base_url, &provider.models_path)
     }
 
     /// What the dialect itself changes in the body of a call for this model. The edits of provider, route and client
@@ -93,6 +100,13 @@ pub trait Adapter: Send + Sync {
     fn verdict(&self, answer: &Answer, now: Time) -> Option<Verdict> {
         let _ = (answer, now);
         None
+    }
+
+    /// What to change in a call that was refused as the client's mistake, so that one more try at the same account can
+    /// succeed; empty where only the client can mend it. Asked once in a call.
+    fn amend(&self, call: &Redacted, answer: &Answer) -> Vec<Edit> {
+        let _ = (call, answer);
+        Vec::new()
     }
 
     /// What an error answer means: content filters first, then the provider's rows, the vendor's rules, the general table.

@@ -4,14 +4,15 @@
 use std::io::{self, BufRead, IsTerminal};
 
 use super::failure::Failure;
-use super::{login, on_one_core, questions, settings, vault};
-use crate::cli::account::{AddAccount, Chosen, RmAccounts};
+use super::{import, login, on_one_core, questions, settings, trial, vault};
+use crate::cli::account::{AddAccount, RmAccounts};
 use crate::cli::entry::{Entry, Typed};
 use crate::cli::{AccountVerb, Lines};
 use crate::config::edit::edit;
 use crate::config::roster::{self, NewAccount};
 use crate::config::{Account, Limits, Paths, SecretSource, Settings};
 use crate::kit::Secret;
+use crate::ops;
 use crate::vault::{Item, Strongbox, Vault};
 
 /// Does what a verb asks for.
@@ -21,6 +22,8 @@ pub(super) fn run(verb: &AccountVerb, paths: &Paths, lines: &mut Lines<'_>) -> R
         AccountVerb::Rm(asked) => rm(asked, paths, lines),
         AccountVerb::Login(asked) => login::login(asked, paths, lines),
         AccountVerb::Refresh(asked) => login::refresh(asked, paths, lines),
+        AccountVerb::Import(asked) => import::run(asked, paths, lines),
+        AccountVerb::Test(asked) => trial::run(asked, paths, lines),
         AccountVerb::List(_) | AccountVerb::Show { .. } => on_one_core(questions::accounts(verb, paths, lines)),
     }
 }
@@ -169,7 +172,7 @@ pub(super) fn store(
 
 fn rm(asked: &RmAccounts, paths: &Paths, lines: &mut Lines<'_>) -> Result<(), Failure> {
     let settings = settings::loaded(paths)?.settings;
-    let accounts = chosen(&asked.chosen, &settings)?;
+    let accounts = ops::chosen(&settings, &asked.chosen.record()).map_err(Failure::new)?;
     if let Some(found) = accounts.iter().find(|account| !is_written(account, paths)) {
         return Err(Failure::new(format_args!(
             "account {} is not in {}: it was found ({})",
@@ -207,23 +210,6 @@ fn rm(asked: &RmAccounts, paths: &Paths, lines: &mut Lines<'_>) -> Result<(), Fa
     }
     lines.say(format_args!("removed {}", ids.join(", ")));
     Ok(())
-}
-
-/// The accounts that a command line means; refuses ids and tags that nobody has.
-pub(super) fn chosen<'a>(asked: &Chosen, settings: &'a Settings) -> Result<Vec<&'a Account>, Failure> {
-    if let Some(tag) = &asked.tag {
-        let tagged: Vec<&Account> =
-            settings.accounts.iter().map(|account| &**account).filter(|account| account.tags.contains(tag)).collect();
-        return match tagged.is_empty() {
-            true => Err(Failure::new(format_args!("no account has the tag {tag:?}; run: keywheel account list"))),
-            false => Ok(tagged),
-        };
-    }
-    let find = |id: &String| {
-        let found = settings.account(id).map(|account| &**account);
-        found.ok_or_else(|| Failure::new(format_args!("there is no account {id:?}; run: keywheel account list")))
-    };
-    asked.ids.iter().map(find).collect()
 }
 
 /// Whether a person at the terminal says yes. Nobody there: no, and how to say yes.

@@ -5,6 +5,7 @@ mod announce;
 mod clients;
 mod detach;
 mod failure;
+mod import;
 mod leader;
 mod login;
 mod logs;
@@ -15,6 +16,7 @@ mod settings;
 mod signals;
 mod start;
 mod tokens;
+mod trial;
 mod vault;
 
 use std::future::Future;

@@ -65,7 +65,8 @@ pub(super) async fn accounts(verb: &AccountVerb, paths: &Paths, lines: &mut Line
             Ok(show::record(lines, *format, row)?)
         }
         // done on files, in `accounts`
-        AccountVerb::Add(_) | AccountVerb::Rm(_) | AccountVerb::Login(_) | AccountVerb::Refresh(_) => Ok(()),
+        AccountVerb::Add(_) | AccountVerb::Import(_) | AccountVerb::Rm(_) | AccountVerb::Test(_) => Ok(()),
+        AccountVerb::Login(_) | AccountVerb::Refresh(_) => Ok(()),
     }
 }
 

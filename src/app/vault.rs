@@ -178,7 +178,8 @@ fn advise(row: &VaultRow<'_>, notices: &[String], lines: &mut Lines<'_>) {
 
 fn unlock(given: &Passphrase, vault: &Strongbox, paths: &Paths, lines: &mut Lines<'_>) -> Result<(), Failure> {
     open(vault, given, lines)?;
-    if hand_over(vault, paths, lines)? {
+    if hand_over(vault, paths)? {
+        lines.say("the running gateway has unlocked the vault");
         return Ok(());
     }
     let asks = vault.status().map_err(Failure::new)?.ways().contains(&Way::Passphrase);
@@ -225,8 +226,8 @@ fn rekey(asked: &Rekey, vault: &Strongbox, paths: &Paths, lines: &mut Lines<'_>)
     for shut_out in &done.shut_out {
         lines.say(format_args!("it no longer opens by: {shut_out}"));
     }
-    if was_open {
-        hand_over(vault, paths, lines)?;
+    if was_open && hand_over(vault, paths)? {
+        lines.say("the running gateway goes on with the new key");
     }
     Ok(())
 }
@@ -326,14 +327,11 @@ fn gateway(paths: &Paths) -> Result<Option<bool>, Failure> {
 }
 
 /// Opens the running gateway's vault by the key that was found here; whether one runs.
-fn hand_over(vault: &Strongbox, paths: &Paths, lines: &mut Lines<'_>) -> Result<bool, Failure> {
+fn hand_over(vault: &Strongbox, paths: &Paths) -> Result<bool, Failure> {
     let key = vault.file().data_key().map_err(Failure::new)?.hand_over();
     match questions::ask_if_running(paths, Ask::Vault(VaultOrder::Unlock(Handed(key))))? {
         None => Ok(false),
-        Some(Reply::Done(words)) => {
-            lines.say(words);
-            Ok(true)
-        }
+        Some(Reply::Done(_)) => Ok(true),
         Some(other) => Err(questions::unexpected(&other)),
     }
 }

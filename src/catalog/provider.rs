@@ -37,6 +37,10 @@ pub struct Provider {
     pub models: Option<Vec<String>>,
     /// Path of the model list below the base URL.
     pub models_path: String,
+    /// The call that shows whether a key is good.
+    pub probe: Option<Probe>,
+    /// Names that other programs give it; keys of theirs are imported by them.
+    pub also: Vec<String>,
     /// Paths below the base URL that it serves, as globs: `chat/completions`, `images/*`.
     pub endpoints: Vec<String>,
     /// Headers set on every request.
@@ -45,6 +49,8 @@ pub struct Provider {
     pub drop_headers: Vec<HeaderName>,
     /// Changes to top-level body fields.
     pub body: BodyRules,
+    /// Whether streams are asked for usage where the client did not.
+    pub ask_usage: bool,
     /// Outbound proxy: `http://`, `https://` or `socks5h://`.
     pub proxy: Option<String>,
     /// A PEM file with certificate authorities to trust besides the system's.
@@ -85,6 +91,18 @@ pub struct Auth {
     /// Whether an account works without a secret.
     #[serde(default)]
     pub optional: bool,
+}
+
+/// A call that a provider answers only to a good key, and that costs nothing.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Probe {
+    /// Its path below the base URL; `../` climbs.
+    pub path: String,
+    /// A JSON body, with which it is a POST and otherwise a GET.
+    pub body: Option<serde_json::Value>,
+    /// Statuses besides 2xx that show a good key: what the body lacks is found only after the key was looked at.
+    pub accepts: Vec<u16>,
 }
 
 /// Changes to top-level body fields, applied in the order drop, default, set.

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::oauth::OauthEntry;
-use super::provider::{AdapterName, Auth, BodyRules, ErrorRule, Provider, Timeouts};
+use super::provider::{AdapterName, Auth, BodyRules, ErrorRule, Probe, Provider, Timeouts};
 use super::urls::{BaseUrl, EnvName, LocalUrl, ProxyUrl};
 use super::wait::Waits;
 
@@ -42,6 +42,11 @@ pub struct Stanza {
     /// Path of the model list below the base URL; `models` when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub models_path: Option<String>,
+    /// The call by which `account test` sees whether a key is good; its list of models when absent. Overridden as a whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub probe: Option<Probe>,
+    /// Names that other programs give it, for `account import`.
+    pub also: Vec<String>,
     /// Paths below the base URL that it serves, as globs; chat, completions and embeddings when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub endpoints: Option<Vec<String>>,
@@ -51,6 +56,10 @@ pub struct Stanza {
     pub drop_headers: Vec<String>,
     /// Changes to top-level body fields.
     pub body: BodyRules,
+    /// Whether it takes `stream_options.include_usage`: streams are then asked for what they consumed, and the extra frame
+    /// is kept from clients that did not ask for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ask_usage: Option<bool>,
     /// Outbound proxy: `http://`, `https://` or `socks5h://`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub proxy: Option<ProxyUrl>,
@@ -136,10 +145,13 @@ impl Stanza {
             discover: self.discover.map(|url| url.0),
             models: self.models,
             models_path: self.models_path.unwrap_or_else(|| "models".to_owned()),
+            probe: self.probe,
+            also: self.also,
             endpoints: self.endpoints.unwrap_or_else(|| texts(&["chat/completions", "completions", "embeddings"])),
             headers,
             drop_headers,
             body: self.body,
+            ask_usage: self.ask_usage.unwrap_or_default(),
             proxy: self.proxy.map(|url| url.0),
             ca_file: self.ca_file.map(|file| folder.join(file)),
             timeouts: self.timeouts.over(base),

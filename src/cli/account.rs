@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 
 use super::Format;
 use super::vault::Passphrase;
+use crate::operator;
 
 /// `account list`
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
@@ -77,6 +78,16 @@ pub struct Chosen {
     /// All accounts with this tag
     #[arg(long, value_name = "TAG", conflicts_with = "ids")]
     pub tag: Option<String>,
+}
+
+impl Chosen {
+    /// As a running gateway is asked.
+    pub fn record(&self) -> operator::Chosen {
+        match &self.tag {
+            Some(tag) => operator::Chosen::Tag(tag.clone()),
+            None => operator::Chosen::Ids(self.ids.clone()),
+        }
+    }
 }
 
 /// `account rm`

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::account::{AddAccount, ListAccounts, RmAccounts};
+use super::account::{AddAccount, ImportAccounts, ListAccounts, RmAccounts, TestAccounts};
 use super::login::{Login, RefreshAccounts};
 use super::{PriceVerb, VaultVerb, wait};
 
@@ -180,6 +180,10 @@ pub enum AccountVerb {
     Login(Login),
     /// Renew accounts' tokens now
     Refresh(RefreshAccounts),
+    /// Take keys over from where other programs keep them
+    Import(ImportAccounts),
+    /// Ask providers whether they take the keys of accounts
+    Test(TestAccounts),
     /// Remove accounts with their keys
     Rm(RmAccounts),
     /// Show one account

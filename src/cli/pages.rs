@@ -34,6 +34,14 @@ const EXAMPLES: &[(&str, &str)] = &[
   keywheel account add ci --provider lab --key-file /run/secrets/lab --tag ci --rpm 30
   keywheel account add work --replace               another key for an account that is there",
     ),
+    (
+        "account import",
+        "  keywheel account import env --dry-run             the variables of this shell; shows no key
+  keywheel account import dotenv ./.env --tag project
+  keywheel account import litellm ./config.yaml
+  keywheel account import cliproxyapi ~/.cli-proxy-api --yes",
+    ),
+    ("account test", "  keywheel account test work && echo good            the exit code tells"),
     ("account rm", "  keywheel account rm --tag old --yes"),
     (
         "vault rekey",

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::table::Table;
 use super::{Format, Lines};
-use crate::operator::{AccountRow, ModelRow, ProviderRow, RequestRow, Status};
+use crate::operator::{AccountRow, ModelRow, ProviderRow, RequestRow, Status, TestRow};
 
 /// How the gateway is doing.
 pub fn status(lines: &mut Lines<'_>, format: Format, status: &Status) -> io::Result<()> {
@@ -33,6 +33,17 @@ pub fn accounts(lines: &mut Lines<'_>, format: Format, rows: &[AccountRow]) -> i
     }
     let none = "no accounts yet; set a provider's key in the environment, or add [[accounts]] to the configuration";
     lines.list(format, rows, table, none)
+}
+
+/// How accounts did when they were tried.
+pub fn tested(lines: &mut Lines<'_>, format: Format, rows: &[TestRow]) -> io::Result<()> {
+    let mut table = Table::new(["id", "provider", "result", "took", "reason"]);
+    for row in rows {
+        let TestRow { id, provider, ok, took_ms, reason, .. } = row;
+        let result = if *ok { "ok" } else { "failed" };
+        table.row([id.clone(), provider.clone(), result.to_owned(), format!("{took_ms} ms"), reason.clone()]);
+    }
+    lines.list(format, rows, table, "no accounts were tried")
 }
 
 /// Providers.
@@ -63,8 +74,9 @@ pub fn models(lines: &mut Lines<'_>, format: Format, rows: &[ModelRow], why: boo
 
 /// Calls, newest first.
 pub fn requests(lines: &mut Lines<'_>, format: Format, rows: &[RequestRow]) -> io::Result<()> {
-    let mut table =
-        Table::new(["id", "at", "client", "endpoint", "model", "account", "status", "tries", "parked", "total"]);
+    let mut table = Table::new([
+        "id", "at", "client", "endpoint", "model", "account", "status", "tries", "parked", "total", "tokens", "cost",
+    ]);
     for row in rows {
         let status = match row.outcome.as_str() {
             "broken" | "left" => format!("{} {}", row.status, row.outcome),
@@ -81,9 +93,28 @@ pub fn requests(lines: &mut Lines<'_>, format: Format, rows: &[RequestRow]) -> i
             row.attempts.to_string(),
             format!("{} ms", row.parked_ms),
             format!("{} ms", row.total_ms),
+            tokens(row),
+            cost(row),
         ]);
     }
     lines.list(format, rows, table, "no calls yet")
+}
+
+/// What went in and what came out.
+fn tokens(row: &RequestRow) -> String {
+    row.usage.map_or_else(
+        || "–".to_owned(),
+        |of| format!("{} → {}", of.input + of.cache_read + of.cache_write, of.output + of.reasoning),
+    )
+}
+
+/// `~` marks an estimate.
+fn cost(row: &RequestRow) -> String {
+    match &row.cost_usd {
+        None if row.usage.is_some() => "unpriced".to_owned(),
+        None => "–".to_owned(),
+        Some(usd) => format!("{}${usd}", if row.estimated { "~" } else { "" }),
+    }
 }
 
 /// One record as `name: value` lines; members that are lists of objects become tables below.

@@ -9,9 +9,9 @@ use super::Format;
 /// `vault …`
 #[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
 pub enum VaultVerb {
-    /// Say where secrets rest, what opens the vault, whether it is locked, and what lies in it
+    /// Say where secrets rest, what opens the vault and what lies in it
     Status(VaultStatus),
-    /// Unlock the vault, also in the running gateway, which goes on without a restart
+    /// Unlock the vault, also in the running gateway
     Unlock(Passphrase),
     /// Lock the vault in the running gateway and in the kernel's cache
     Lock,

@@ -6,19 +6,28 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::attempt::{Attempt, Opened};
+use super::failure::{Failure, Remedy, out_of_date};
 use super::journal::Journal;
 use super::parking::Ticket;
 use super::router::{Plan, Query};
 use super::{Inner, Trace, session};
 use crate::accounts::{Lease, NotBefore, Wanted};
+use crate::catalog::AdapterName;
 use crate::config::{Account, Settings};
 use crate::kit::{Blame, Fault, Kind, Next, Secret, Time};
 use crate::redact::{self, Redacted};
 use crate::store::Outcome;
-use crate::wire::{Call, Payload};
+use crate::wire::{Call, Edit, Payload};
 
-/// However many accounts there are, a call is tried no oftener.
+/// However many accounts there are, a call is sent no oftener. Each eligible account gets it once; what is sent besides
+/// counts too: one second chance for each route after a provider's failure, and what an account refused and was mended.
 const MOST_ATTEMPTS: usize = 5;
+
+/// How long to wait, about, before a provider that is short of capacity is asked once more.
+const MOMENT: Duration = Duration::from_secs(1);
+
+/// Where the provider itself asks for a longer wait than this, another route is better.
+const LONGEST_MOMENT: Duration = Duration::from_secs(5);
 
 /// A call whose answer has begun.
 pub(super) struct Started {
@@ -44,21 +53,25 @@ struct Chosen {
     newer: Option<Secret>,
 }
 
-/// Why an attempt failed.
-struct Failure {
-    fault: Fault,
-    /// With this secret the same account may take the call after all.
-    newer: Option<Secret>,
+/// A second chance for an account.
+struct Repeat {
+    at: usize,
+    lease: Lease,
+    after: Duration,
 }
 
 /// What has been tried so far.
-struct Tries {
+struct Tries<'a> {
+    settings: &'a Settings,
+    plan: &'a Plan,
     /// Accounts that failed without cooling down.
     tried: Vec<Arc<Account>>,
-    /// Accounts that get one more chance after a provider's failure.
-    repeated: Vec<Arc<Account>>,
+    /// For each route, whether an account got its second chance after a provider's failure.
+    repeated: Vec<bool>,
     /// For each route, the accounts at an address that is short of capacity.
     shut: Vec<Vec<Arc<Account>>>,
+    /// What an adapter changed in the call after a refusal; it stays for all that speak the same dialect.
+    amended: Option<(AdapterName, Vec<Edit>)>,
     count: usize,
     last: Option<Fault>,
 }
@@ -66,7 +79,8 @@ struct Tries {
 impl Inner {
     /// Brings a call to the point where its answer begins.
     pub(super) async fn open(self: Arc<Self>, call: Call, settings: Arc<Settings>) -> Result<Started, Failed> {
-        let mut journal = Journal::open(&call, Arc::clone(&self.ledger), Arc::clone(&self.in_flight));
+        let mut journal =
+            Journal::open(&call, Arc::clone(&self.ledger), Arc::clone(&self.till), Arc::clone(&self.in_flight));
         let query = Query {
             settings: &settings,
             models: &self.models,
@@ -91,7 +105,7 @@ impl Inner {
     }
 
     async fn dispatch(
-        &self,
+        self: &Arc<Self>,
         mut call: Redacted,
         settings: &Settings,
         plan: &Plan,
@@ -99,9 +113,12 @@ impl Inner {
     ) -> Result<(Opened, Lease), (Fault, Option<Time>)> {
         let affinity = session::affinity(&call);
         let mut tries = Tries {
+            settings,
+            plan,
             tried: Vec::new(),
-            repeated: Vec::new(),
+            repeated: vec![false; plan.routes.len()],
             shut: vec![Vec::new(); plan.routes.len()],
+            amended: None,
             count: 0,
             last: None,
         };
@@ -112,24 +129,25 @@ impl Inner {
         while tries.count < MOST_ATTEMPTS {
             let found = match again.take() {
                 Some(found) => Ok(found),
-                None => self.lease(&call, settings, plan, &tries, affinity, deadline, journal).await,
+                None => self.lease(&call, &tries, affinity, deadline, journal).await,
             };
             let chosen = match found {
                 Ok(found) => found,
                 Err(not) => return Err(tries.fail(&not)),
             };
             let upload = matches!(call.payload, Payload::Upload(_));
-            let Failure { fault, newer } = match self.attempt(&mut call, settings, plan, &chosen, journal).await {
+            let tried = self.attempt(&mut call, &tries, &chosen, journal).await;
+            let Failure { fault, remedy } = match tried {
                 Ok(opened) => return Ok((opened, chosen.lease)),
                 Err(failure) => failure,
             };
             journal.fault(&fault);
             let begun = upload && !matches!(call.payload, Payload::Upload(_));
-            if let Some(secret) = newer {
+            if let Some(remedy) = remedy {
                 if begun {
                     return Err((out_of_date(chosen.lease.account()), None));
                 }
-                again = Some(tries.renew(chosen, fault, secret));
+                again = Some(tries.mend(chosen, fault, remedy));
                 continue;
             }
             let lease = chosen.lease;
@@ -137,13 +155,18 @@ impl Inner {
             if fault.kind.blame() != Blame::Client || journal.answered() {
                 lease.failed(&fault);
             }
-            if fault.kind == Kind::KeyRejected {
-                self.credentials.rejected(lease.account());
+            match fault.kind {
+                Kind::KeyRejected => self.credentials.rejected(lease.account()),
+                Kind::ModelMissing => self.model_missing(&plan.routes[chosen.at].provider),
+                _ => {}
             }
             if begun || fault.kind.next() == Next::Stop {
                 return Err((fault, None));
             }
-            again = tries.learn(chosen.at, lease, fault, settings);
+            again = match tries.learn(chosen.at, lease, fault) {
+                Some(repeat) => self.repeat(repeat, settings, deadline, journal).await,
+                None => None,
+            };
         }
         Err(tries.fail(&NotBefore::default()))
     }
@@ -152,11 +175,11 @@ impl Inner {
     async fn attempt(
         &self,
         call: &mut Redacted,
-        settings: &Settings,
-        plan: &Plan,
+        tries: &Tries<'_>,
         chosen: &Chosen,
         journal: &mut Journal,
     ) -> Result<Opened, Failure> {
+        let Tries { settings, plan, .. } = *tries;
         let Chosen { at, lease, newer } = chosen;
         let (route, account) = (&plan.routes[*at], lease.account());
         journal.attempt(&route.provider.id, &account.id, &route.model);
@@ -164,32 +187,58 @@ impl Inner {
             Some(newer) => Some(newer.clone()),
             None => self.secret(account).await?,
         };
-        let attempt = Attempt { inner: self, settings, plan, route, lease, secret: secret.as_ref() };
-        let fault = match attempt.run(call, journal).await {
+        let amendment = tries.amended.as_ref().filter(|(adapter, _)| *adapter == route.provider.adapter);
+        let attempt = Attempt {
+            inner: self,
+            settings,
+            plan,
+            route,
+            lease,
+            secret: secret.as_ref(),
+            amendment: amendment.map(|(_, edits)| edits.as_slice()),
+        };
+        let failure = match attempt.run(call, journal).await {
             Ok(opened) => return Ok(opened),
-            Err(fault) => fault,
+            Err(failure) => failure,
         };
         match secret {
-            Some(refused) if fault.kind == Kind::KeyRejected && newer.is_none() => {
+            Some(refused) if failure.fault.kind == Kind::KeyRejected && newer.is_none() => {
                 let newer = self.renewed(account, &refused).await?;
-                Err(Failure { fault, newer })
+                Err(Failure { remedy: newer.map(Remedy::Secret), ..failure })
             }
-            _ => Err(fault.into()),
+            _ => Err(failure),
         }
     }
 
+    /// The same account once more, if need be after a moment; `None` where something stands in its way.
+    async fn repeat(
+        &self,
+        repeat: Repeat,
+        settings: &Settings,
+        deadline: Instant,
+        journal: &mut Journal,
+    ) -> Option<Chosen> {
+        let Repeat { at, lease, after } = repeat;
+        if !after.is_zero() {
+            // the lease is kept: where capacity is short, another call in its place would not help
+            if !self.parking.pause(after, deadline, settings.parking.max_parked).await {
+                return None;
+            }
+            journal.parked(u64::try_from(after.as_micros()).unwrap_or(u64::MAX));
+        }
+        lease.again().map(|lease| Chosen { at, lease, newer: None })
+    }
+
     /// The next account along the routes, waiting for one where that helps.
-    #[expect(clippy::too_many_arguments, reason = "everything that a choice depends on, named at its only call")]
     async fn lease(
         &self,
         call: &Redacted,
-        settings: &Settings,
-        plan: &Plan,
-        tries: &Tries,
+        tries: &Tries<'_>,
         affinity: Option<u64>,
         deadline: Instant,
         journal: &mut Journal,
     ) -> Result<Chosen, NotBefore> {
+        let Tries { settings, plan, .. } = *tries;
         let seek = || {
             let mut nearest = NotBefore::default();
             for (at, route) in plan.routes.iter().enumerate() {
@@ -219,24 +268,27 @@ impl Inner {
     }
 }
 
-impl Tries {
-    /// Takes in a failed attempt; gives back what is chosen for one more where the same account gets a second chance.
-    /// Accounts that cool down are kept away by the pool itself.
-    fn learn(&mut self, at: usize, lease: Lease, fault: Fault, settings: &Settings) -> Option<Chosen> {
+impl Tries<'_> {
+    /// Takes in a failed attempt; gives back the lease where the same account gets a second chance. Accounts that cool down
+    /// are kept away by the pool itself.
+    fn learn(&mut self, at: usize, lease: Lease, fault: Fault) -> Option<Repeat> {
         self.count += 1;
         let account = Arc::clone(lease.account());
-        let (next, blame) = (fault.kind.next(), fault.kind.blame());
+        let (kind, blame) = (fault.kind, fault.kind.blame());
         self.last = Some(fault);
-        match next {
-            Next::SameAccount if !self.repeated.iter().any(|other| other.id == account.id) => {
-                self.repeated.push(account);
-                return lease.again().map(|lease| Chosen { at, lease, newer: None });
+        match kind.next() {
+            Next::SameAccount if !self.repeated[at] => {
+                self.repeated[at] = true;
+                return Some(Repeat { at, lease, after: Duration::ZERO });
             }
-            Next::OtherRoute => {
+            Next::SameLater | Next::OtherRoute => {
                 // an account with an address of its own is another place, which may have what this one lacks
                 let beside =
                     |other: &&Arc<Account>| other.provider == account.provider && other.base_url == account.base_url;
-                self.shut[at].extend(settings.accounts.iter().filter(beside).cloned());
+                self.shut[at].extend(self.settings.accounts.iter().filter(beside).cloned());
+                let after = moment(kind, &lease).filter(|_| !self.repeated[at])?;
+                self.repeated[at] = true;
+                return Some(Repeat { at, lease, after });
             }
             _ if matches!(blame, Blame::Account | Blame::AccountModel) => {}
             _ => self.tried.push(account),
@@ -244,11 +296,17 @@ impl Tries {
         None
     }
 
-    /// Takes in a refused secret: the account is not to blame, and gets the call once more with a newer one.
-    fn renew(&mut self, refused: Chosen, fault: Fault, secret: Secret) -> Chosen {
+    /// Takes in a refusal that can be mended: the account is not to blame, and gets the call once more.
+    fn mend(&mut self, refused: Chosen, fault: Fault, remedy: Remedy) -> Chosen {
         self.count += 1;
         self.last = Some(fault);
-        Chosen { newer: Some(secret), ..refused }
+        match remedy {
+            Remedy::Secret(newer) => Chosen { newer: Some(newer), ..refused },
+            Remedy::Edits(edits) => {
+                self.amended = Some((self.plan.routes[refused.at].provider.adapter, edits));
+                refused
+            }
+        }
     }
 
     /// What the client is told when nothing is left to try: what the last attempt failed with, unless waiting for an
@@ -264,18 +322,13 @@ impl Tries {
     }
 }
 
-impl From<Fault> for Failure {
-    fn from(fault: Fault) -> Self {
-        Self { fault, newer: None }
+/// When a second try at the same account makes sense; `None` where it does not.
+fn moment(kind: Kind, lease: &Lease) -> Option<Duration> {
+    match kind {
+        Kind::Overloaded(Some(hint)) => Some(hint).filter(|hint| *hint <= LONGEST_MOMENT),
+        Kind::Overloaded(None) => Some(lease.spread(MOMENT)),
+        _ => None,
     }
-}
-
-/// An upload was refused for a secret that has been renewed since; its bytes are gone, so only the client can send it
-/// once more.
-fn out_of_date(account: &Account) -> Fault {
-    let id = &account.id;
-    let words = format!("the secret of account {id} was out of date and has been renewed; send the upload again");
-    Fault::new(Kind::StaleToken(Duration::ZERO), words)
 }
 
 /// Whether a failure passes by itself within a client's reach.

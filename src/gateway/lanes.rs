@@ -7,6 +7,7 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 
 use super::upstream::Way;
+use crate::catalog::urls::is_loopback;
 use crate::kit::{Fault, Kind};
 
 /// Streams per connection; servers commonly allow 100.
@@ -139,13 +140,14 @@ fn client(way: &Way, speaks: Speaks) -> Result<reqwest::Client, Fault> {
     if speaks == Speaks::Http2 {
         builder = builder.http2_prior_knowledge();
     }
-    if way.origin.starts_with("http://169.254.") {
-        // a cloud's metadata service: the proxy that the environment names is another machine
-        builder = builder.no_proxy();
-    }
-    if let Some(proxy) = &way.proxy {
-        builder = builder.proxy(reqwest::Proxy::all(proxy).map_err(|_| unusable(way, "its proxy is no URL"))?);
-    }
+    builder = match &way.proxy {
+        Some(proxy) => builder.proxy(reqwest::Proxy::all(proxy).map_err(|_| unusable(way, "its proxy is no URL"))?),
+        // a proxy of the environment is meant for the network, and cannot reach this machine's own servers
+        None if way.origin.parse().is_ok_and(|url| is_loopback(&url)) => builder.no_proxy(),
+        // a cloud's metadata service is asked by the machine itself
+        None if way.origin.starts_with("http://169.254.") => builder.no_proxy(),
+        None => builder,
+    };
     builder.build().map_err(|error| unusable(way, &error.to_string()))
 }
 

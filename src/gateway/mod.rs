@@ -4,16 +4,20 @@ pub mod answer;
 mod attempt;
 mod dispatch;
 pub mod exchange;
+mod failure;
 mod gate;
+mod gauge;
 mod journal;
 mod lanes;
 mod late;
 mod models;
 mod parking;
+mod probe;
 mod relay;
 mod router;
 mod sending;
 mod session;
+mod till;
 mod upstream;
 
 use std::future::Future;
@@ -24,8 +28,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 pub use answer::{Answer, Trace};
 pub use exchange::Courier;
 pub use gate::{Gate, ListedModel};
+pub use probe::Proof;
 
 use crate::accounts::{Credentials, Pool};
+use crate::catalog::prices::Prices;
 use crate::config::{Account, Live};
 use crate::kit::{Clock, Fault, Secret, Time};
 use crate::redact::Known;
@@ -49,6 +55,8 @@ pub struct Parts {
     pub credentials: Credentials,
     /// The secrets that no error may hold.
     pub known: Arc<Known>,
+    /// What models cost.
+    pub prices: Prices,
     /// Where calls are recorded.
     pub ledger: Arc<dyn Ledger>,
 }
@@ -60,6 +68,7 @@ struct Inner {
     credentials: Credentials,
     known: Arc<Known>,
     ledger: Arc<dyn Ledger>,
+    till: Arc<till::Till>,
     upstream: upstream::Upstream,
     models: models::Directory,
     parking: parking::Parking,
@@ -70,8 +79,9 @@ struct Inner {
 impl Gateway {
     /// A gateway over these parts.
     pub fn new(parts: Parts) -> Self {
-        let Parts { settings, clock, pool, credentials, known, ledger } = parts;
+        let Parts { settings, clock, pool, credentials, known, prices, ledger } = parts;
         let upstream = upstream::Upstream::new();
+        let till = Arc::new(till::Till::new(prices));
         let models = models::Directory::default();
         let parking = parking::Parking::default();
         let in_flight = Arc::default();
@@ -83,6 +93,7 @@ impl Gateway {
             credentials,
             known,
             ledger,
+            till,
             upstream,
             models,
             parking,
@@ -104,6 +115,11 @@ impl Gateway {
     /// Renews an account's token now, on a person's word.
     pub async fn refresh(&self, account: &Account) -> Result<(), Fault> {
         self.0.credentials.force(account).await
+    }
+
+    /// Puts another price table in force; calls that end from now on are priced by it.
+    pub fn reprice(&self, prices: Prices) {
+        self.0.till.replace(prices);
     }
 
     /// Asks every provider whose models are not stated, and that was not asked within the last hour, for them.

@@ -10,7 +10,10 @@ use std::future::Future;
 use std::pin::Pin;
 
 pub use handed::Handed;
-pub use records::{AccountRow, Ask, ModelRow, ProviderRow, Reason, Refusal, Reply, RequestRow, Status, VaultOrder};
+pub use records::{
+    AccountRow, Ask, Chosen, ModelRow, ProviderRow, Reason, Refusal, Reply, RequestRow, Status, TestRow, Tokens,
+    VaultOrder,
+};
 
 /// An answer under way.
 pub type Answering<'a> = Pin<Box<dyn Future<Output = Result<Reply, Refusal>> + Send + 'a>>;

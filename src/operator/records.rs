@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Handed;
+use crate::kit::Usage;
 
 /// A question or an order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -38,10 +39,22 @@ pub enum Ask {
         /// The account.
         id: String,
     },
+    /// Try accounts against their providers.
+    Test(Chosen),
     /// Look at the vault, unlock or lock it.
     Vault(VaultOrder),
     /// Stop serving, letting calls under way finish for a while.
     Stop,
+}
+
+/// Which accounts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Chosen {
+    /// By their ids.
+    Ids(Vec<String>),
+    /// All with this tag.
+    Tag(String),
 }
 
 /// What the gateway shall do with its vault.
@@ -72,6 +85,8 @@ pub enum Reply {
     Requests(Vec<RequestRow>),
     /// To `Request`: the row, its attempts and decisions as JSON.
     Request(serde_json::Value),
+    /// To `Test`.
+    Tested(Vec<TestRow>),
     /// To `Vault(Look)`.
     Vault {
         /// Whether it is locked; `None` when there is none.
@@ -159,6 +174,23 @@ pub struct AccountRow {
     pub until: Option<String>,
 }
 
+/// How an account did when it was tried.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TestRow {
+    /// Its id.
+    pub id: String,
+    /// Its provider.
+    pub provider: String,
+    /// Whether the provider answered as it should.
+    pub ok: bool,
+    /// The code of what went wrong.
+    pub code: Option<String>,
+    /// What was found, in words.
+    pub reason: String,
+    /// How long it took in milliseconds.
+    pub took_ms: u64,
+}
+
 /// A provider.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProviderRow {
@@ -187,6 +219,28 @@ pub struct ModelRow {
     pub callable: bool,
     /// Why it can or cannot, in words.
     pub why: String,
+}
+
+/// Tokens of a call: each in one of these, whatever its medium.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tokens {
+    /// Fresh input.
+    pub input: u64,
+    /// Input read from the prompt cache.
+    pub cache_read: u64,
+    /// Input written to the prompt cache.
+    pub cache_write: u64,
+    /// Visible output.
+    pub output: u64,
+    /// Hidden reasoning.
+    pub reasoning: u64,
+}
+
+impl From<Usage> for Tokens {
+    fn from(usage: Usage) -> Self {
+        let [input, cache_read, cache_write, output, reasoning] = usage.sums();
+        Self { input, cache_read, cache_write, output, reasoning }
+    }
 }
 
 /// A call.
@@ -218,4 +272,10 @@ pub struct RequestRow {
     pub parked_ms: u64,
     /// Milliseconds from arrival to end.
     pub total_ms: u64,
+    /// Tokens, where the answer told them.
+    pub usage: Option<Tokens>,
+    /// USD as a decimal string; `None` when the call is unpriced.
+    pub cost_usd: Option<String>,
+    /// Whether a count or a rate in it stands for one that is not known.
+    pub estimated: bool,
 }

@@ -2,6 +2,7 @@
 
 mod calls;
 mod lists;
+mod test;
 mod vault;
 
 use std::future::Future;
@@ -9,11 +10,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 pub use lists::provider_rows;
+pub use test::{chosen, test};
 
 use crate::accounts::{Pool, Standing};
 use crate::config::{Live, Settings};
 use crate::gateway::Gateway;
-use crate::kit::Time;
+use crate::kit::{Clock, Time};
 use crate::operator::{Answering, Ask, Operator, Refusal, Reply, Status};
 use crate::store::{Filter, Ledger, LedgerError};
 use crate::vault::Strongbox;
@@ -49,6 +51,8 @@ pub struct Parts {
     pub helm: Arc<dyn Helm>,
     /// The open doors, as URLs.
     pub doors: Vec<String>,
+    /// What time it is.
+    pub clock: Clock,
     /// When the gateway started.
     pub started: Time,
 }
@@ -101,7 +105,11 @@ impl Desk {
     async fn answer(&self, ask: Ask) -> Result<Reply, Refusal> {
         let settings = self.0.settings.now();
         match ask {
-            Ask::Status => Ok(Reply::Status(self.status())),
+            Ask::Status => {
+                let mut status = self.status();
+                status.warnings.extend(vault::warning(&self.0.vault, &settings).await);
+                Ok(Reply::Status(status))
+            }
             Ask::Accounts => Ok(Reply::Accounts(lists::account_rows(&self.0.pool.rows()))),
             Ask::Providers => Ok(Reply::Providers(provider_rows(&settings))),
             Ask::Models { why } => {
@@ -114,6 +122,7 @@ impl Desk {
             Ask::Request { id } => self.read(move |ledger| request(ledger, &id)).await,
             Ask::Reload => self.0.helm.reload().await.map(Reply::Done).map_err(Refusal::bad_config),
             Ask::RefreshAccount { id } => self.refresh(&settings, &id).await,
+            Ask::Test(asked) => test(&self.0.gateway, &settings, &self.0.clock, &asked).await.map(Reply::Tested),
             Ask::Vault(order) => vault::obey(&self.0.vault, order).await,
             Ask::Stop => {
                 self.0.helm.stop();

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::config::{SecretSource, Settings};
 use crate::operator::{Refusal, Reply, VaultOrder};
 use crate::vault::{DataKey, Strongbox, VaultError};
 
@@ -21,4 +22,20 @@ pub(super) async fn obey(vault: &Arc<Strongbox>, order: VaultOrder) -> Result<Re
     });
     let done = done.await.map_err(|defect| Refusal::new(format!("the vault could not be asked: {defect}")))?;
     done.map_err(|error| Refusal::new(error.to_string()))
+}
+
+/// What a person should know of the vault, where accounts take their keys from it.
+pub(super) async fn warning(vault: &Arc<Strongbox>, settings: &Settings) -> Option<String> {
+    let mut own = settings.accounts.iter().filter(|account| matches!(account.secret, SecretSource::Vault(_)));
+    let first = own.next()?.id.clone();
+    let vault = Arc::clone(vault);
+    let looked = tokio::task::spawn_blocking(move || vault.look()).await.ok()?;
+    match looked {
+        Ok(status) if status.locked => Some(VaultError::Locked.to_string()),
+        Ok(_) => None,
+        Err(VaultError::Missing(_)) => {
+            Some(format!("there is no vault yet, but accounts need it; make it: keywheel account add {first}"))
+        }
+        Err(error) => Some(error.to_string()),
+    }
 }

@@ -3,6 +3,7 @@
 pub mod entry;
 pub mod memory;
 mod prefix;
+mod spend;
 pub mod sqlite;
 
 use std::future::Future;
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 pub use entry::{Attempt, Context, Decision, Entry, Filter, Outcome};
 pub use memory::Memory;
+pub use spend::Spend;
 pub use sqlite::Sqlite;
 
 /// Why the ledger could not be read or opened; the text says what to do.

@@ -100,10 +100,16 @@ impl Source {
     /// A secret newer than the one that the provider refused; `None` where there is none. Runs the program, once for all
     /// calls that were refused with the same secret. A variable cannot change under a running process.
     pub async fn renew(&self, account: &Account, refused: &Secret) -> Result<Option<Secret>, SecretError> {
-        let SecretSource::Command { argv, ttl } = &account.secret else { return Ok(None) };
-        let slot = self.slot(&account.id, argv);
-        let secret = slot.secret(&account.id, *ttl, Some(refused), &self.clock).await?;
-        Ok(Some(secret).filter(|secret| !secret.same(refused)))
+        let secret = match &account.secret {
+            SecretSource::Command { argv, ttl } => {
+                let slot = self.slot(&account.id, argv);
+                Some(slot.secret(&account.id, *ttl, Some(refused), &self.clock).await?)
+            }
+            // a person or a refresh may have put another there while the call was under way
+            SecretSource::Vault(_) => self.resolve(account).await?,
+            SecretSource::None | SecretSource::Env(_) => None,
+        };
+        Ok(secret.filter(|secret| !secret.same(refused)))
     }
 
     /// Forgets what was printed for this account, because the provider rejected it; the next call runs the program.

@@ -78,7 +78,7 @@ impl Safe {
 }
 
 /// The key file that `BY_FILE` names.
-fn credential(home: &Path) {
+pub fn credential(home: &Path) {
     keywheel::kit::file::private_dir(&home.join("config")).unwrap();
     keywheel::kit::file::replace(&home.join("config/credential"), &[9; 40]).unwrap();
 }
@@ -87,8 +87,8 @@ fn path(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
-const BY_FILE: &str = "vault = { home = \"key-file\", key_file = \"credential\" }";
-const A: &str = "[[accounts]]\nid = \"a\"\nprovider = \"lab\"\n";
+pub const BY_FILE: &str = "vault = { home = \"key-file\", key_file = \"credential\" }";
+pub const A: &str = "[[accounts]]\nid = \"a\"\nprovider = \"lab\"\n";
 const B: &str = "[[accounts]]\nid = \"b\"\nprovider = \"lab\"\nsecret = { env = \"KEY_B\" }\n";
 
 #[tokio::test]
@@ -236,4 +236,80 @@ fn what_is_refused_leaves_neither_a_key_nor_a_stanza() {
     let status = run(&["vault", "status", "--json"], "").done();
     assert!(status.contains("\"name\":\"x\"") && !status.contains("\"name\":\"y\""), "{status}");
     assert!(!run(&["config", "show"], "").done().contains("accounts[0].id = \"x\""));
+}
+
+#[tokio::test]
+async fn a_key_and_a_passphrase_appear_nowhere_but_sealed() {
+    const PASSPHRASE: &str = "canary passphrase 91c0";
+    let lab = Lab::start_with(Setup::new(Persona::Openai)).expect("a lab");
+    let config = format!("[providers.lab]\nadapter = \"openai\"\nbase_url = \"{}\"\n{A}", lab.base_url());
+    let safe = Safe { keywheel: Keywheel::with(&config).env("KEYWHEEL_LOG", "trace").start(), lab };
+    // outside of the home, which is searched below
+    let folder = tempfile::tempdir().unwrap();
+    let (one, key) = (folder.path().join("one"), folder.path().join("key"));
+    std::fs::write(&one, PASSPHRASE).unwrap();
+    let secret = format!("{}-canary-4d1e", safe.lab.key("a"));
+    std::fs::write(&key, &secret).unwrap();
+    let with = ["--passphrase-file", path(&one)];
+    let mut said = safe.done(&[&["account", "add", "a", "--key-file", path(&key)][..], &with].concat(), "");
+    said += &safe.done(&[&["vault", "unlock"][..], &with].concat(), "");
+    let (status, body) = safe.call().await;
+    assert_eq!(status, 403, "the lab does not know this key: {body}");
+    said += &body.to_string();
+    for words in [&["account", "list"][..], &["account", "test", "a"], &["requests", "--json"], &["config", "show"]] {
+        let output = safe.run(words, "");
+        said += &(self::words(&output).0 + &self::words(&output).1);
+    }
+    said += &safe.done(&[&["vault", "status", "--json"][..], &with].concat(), "");
+    said += &safe.keywheel.words();
+    for file in ["cmdline", "environ"] {
+        said += &String::from_utf8_lossy(&std::fs::read(format!("/proc/{}/{file}", safe.keywheel.pid())).unwrap());
+    }
+    let mut folders = vec![safe.keywheel.home().to_owned()];
+    let mut files = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap().flatten() {
+            match entry.file_type().unwrap() {
+                kind if kind.is_dir() => folders.push(entry.path()),
+                kind if kind.is_file() => {
+                    files += 1;
+                    said += &String::from_utf8_lossy(&std::fs::read(entry.path()).unwrap());
+                }
+                _ => {}
+            }
+        }
+    }
+    assert!(files > 5 && said.contains("trace") | said.contains("TRACE"), "{files} files were searched");
+    for canary in ["canary-4d1e", PASSPHRASE] {
+        assert!(!said.contains(canary), "{canary} was found");
+    }
+}
+
+#[tokio::test]
+async fn status_warns_of_a_vault_that_is_missing_or_locked() {
+    let safe = Safe::start(A, BY_FILE);
+    let warned = || safe.done(&["status"], "");
+    assert!(warned().contains("make it: keywheel account add a"), "{}", warned());
+    safe.done(&["account", "add", "a"], "sk");
+    assert!(!warned().contains("warning"), "{}", warned());
+    safe.done(&["vault", "lock"], "");
+    assert!(warned().contains("warning: the vault is locked; run: keywheel vault unlock"), "{}", warned());
+}
+
+#[test]
+fn a_keychain_that_was_asked_for_and_is_not_there_is_no_reason_to_take_something_else() {
+    let home = Home::new();
+    home.configure("[vault]\nhome = \"keychain\"\n");
+    std::fs::write(home.path().join("key"), "sk").unwrap();
+    let add = ["account", "add", "a", "--provider", "openai", "--key-file", "key"];
+    let mut command = home.command(&add);
+    // no bus there, whatever this machine has
+    let ran = Ran::of(command.env("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nowhere").output().unwrap());
+    assert!(ran.failed(1).contains("no keychain here"), "it fails");
+    assert!(!home.path().join("data/vault.sealed").exists());
+    home.configure("[vault]\nhome = \"machine\"\n");
+    let ran = home.run(&add);
+    // a machine without an id can have no machine key, and says so
+    assert!(ran.code == 0 || ran.err.contains("no machine id"), "{ran:?}");
+    assert!(home.run(&["vault", "status", "--json"]).out.contains(r#""because":null"#), "nothing was fallen back to");
 }

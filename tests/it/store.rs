@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use keywheel::kit::{CallId, Time};
-use keywheel::store::{Attempt, Context, Decision, Entry, Filter, Ledger, LedgerError, Memory, Outcome, Sqlite};
+use keywheel::kit::{CallId, Money, Time, Usage};
+use keywheel::store::{Attempt, Context, Decision, Entry, Filter, Ledger, LedgerError, Memory, Outcome, Spend, Sqlite};
 
 /// Runs a case against each implementation, in a runtime as the gateway has one.
 fn each(case: impl AsyncFn(Arc<dyn Ledger>)) {
@@ -34,6 +34,21 @@ pub(crate) fn full_entry() -> Entry {
             session_id: Some("ses_1".to_owned()),
             run_id: Some("run \"2\"".to_owned()),
             parent_id: Some(CallId::new()),
+        },
+        spend: Spend {
+            usage: Some(Usage {
+                input: 9,
+                cache_write_1h: 3,
+                output: u64::from(u32::MAX),
+                maps: 1,
+                ..Usage::default()
+            }),
+            answered: Some("model-a-2026-11-01".to_owned()),
+            service_tier: Some("flex".to_owned()),
+            cost: Some(Money::from_pico(1_234_567_890_123_456_789)),
+            listed: Some(Money::from_pico(1)),
+            price: Some("a15dfd47174d".to_owned()),
+            estimated: true,
         },
         attempts: vec![
             Attempt {
@@ -75,6 +90,7 @@ pub(crate) fn entry() -> Entry {
         bytes_in: 0,
         bytes_out: 0,
         context: Context::default(),
+        spend: Spend::default(),
         attempts: Vec::new(),
         decisions: Vec::new(),
     }

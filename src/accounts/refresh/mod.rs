@@ -249,7 +249,7 @@ impl Inner {
                 self.source.resolve(&Account { id, secret: secret.clone(), ..account.clone() }).await
             }
         };
-        found.map_err(lacking)
+        found.map_err(|error| lacking(&error))
     }
 
     /// The secret of the client registration, where there is one.

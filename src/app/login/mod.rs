@@ -5,7 +5,6 @@ mod browser;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::accounts::chosen;
 use super::failure::Failure;
 use super::tokens::Wires;
 use super::{env, on_one_core, questions, settings, vault};
@@ -19,6 +18,7 @@ use crate::cli::login::{Login, RefreshAccounts};
 use crate::config::{Account, Live, Oauth, Paths, Settings};
 use crate::kit::{Clock, Fault, Secret};
 use crate::operator::{Ask, Reply};
+use crate::ops;
 use crate::redact::Known;
 use crate::vault::{Item, ItemKind, Source, Strongbox};
 
@@ -65,7 +65,7 @@ pub(super) fn login(asked: &Login, paths: &Paths, lines: &mut Lines<'_>) -> Resu
 /// Has tokens renewed now: by the running gateway, or here where none runs.
 pub(super) fn refresh(asked: &RefreshAccounts, paths: &Paths, lines: &mut Lines<'_>) -> Result<(), Failure> {
     let settings = settings::loaded(paths)?.settings;
-    let accounts: Vec<Account> = chosen(&asked.chosen, &settings)?.into_iter().cloned().collect();
+    let accounts = ops::chosen(&settings, &asked.chosen.record()).map_err(Failure::new)?;
     let mut here = None;
     let mut failed = Vec::new();
     for account in &accounts {

@@ -2,6 +2,7 @@
 
 mod row;
 mod schema;
+mod spend;
 mod writer;
 
 use std::path::{Path, PathBuf};

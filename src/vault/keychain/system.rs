@@ -40,6 +40,7 @@ impl Keep for System {
 fn entry(name: &str) -> Result<Entry, KeychainError> {
     match Entry::store_status() {
         Ok(()) => Entry::new(SERVICE, name).map_err(told),
+        Err(Error::PlatformFailure(why)) => Err(KeychainError::Absent(why.to_string())),
         Err(error) => Err(KeychainError::Absent(error.to_string())),
     }
 }

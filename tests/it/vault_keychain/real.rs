@@ -183,3 +183,43 @@ fn falls_back(place: &Path) {
     let by_keychain = made.vault.unlock(&Opener::Keychain(Keychain::system()));
     assert!(matches!(by_keychain, Err(VaultError::NoWrap(Way::Keychain, _))));
 }
+
+#[test]
+fn the_real_command_and_a_running_gateway_use_a_real_keychain() {
+    let test = "the_real_command_and_a_running_gateway_use_a_real_keychain";
+    if place().is_some() {
+        let home = crate::home_support::Home::new();
+        home.configure("");
+        std::fs::write(home.path().join("key"), "sk-one").unwrap();
+        let run = |args: &[&str]| {
+            let mut command = home.command(args);
+            for name in ["DBUS_SESSION_BUS_ADDRESS", "XDG_RUNTIME_DIR"] {
+                command.env(name, std::env::var_os(name).unwrap());
+            }
+            crate::home_support::Ran::of(command.output().unwrap())
+        };
+        let added = run(&["account", "add", "a", "--provider", "openai", "--key-file", "key"]);
+        assert!(added.code == 0 && !added.err.contains("no keychain"), "{added:?}");
+        let status = run(&["vault", "status", "--json"]).done();
+        assert!(status.contains(r#""opens_by":["keychain"],"because":null"#), "{status}");
+        let rekeyed = run(&["vault", "rekey"]);
+        assert!(rekeyed.err.contains("it opens by keychain now"), "{rekeyed:?}");
+        assert!(run(&["vault", "status"]).done().contains("a  key, account a"));
+
+        // the same home without its session: told in time, and mended without a restart
+        let _gateway = home.serve();
+        let began = Instant::now();
+        let locked = home.run(&["vault", "status"]);
+        assert!(began.elapsed() < Duration::from_secs(13), "{:?}", began.elapsed());
+        let told = format!("{}{}", locked.out, locked.err);
+        assert!(told.contains("gateway     locked") && told.contains("no keychain here"), "{told}");
+        let unlocked = run(&["vault", "unlock"]);
+        assert!(unlocked.err.contains("the running gateway has unlocked the vault"), "{unlocked:?}");
+        assert!(home.run(&["vault", "status"]).out.contains("gateway     unlocked"));
+        return;
+    }
+    if available() {
+        let home = tempfile::tempdir().unwrap();
+        passes_on_a_bus(test, "unlocked", home.path());
+    }
+}
