@@ -157,7 +157,7 @@ pub(super) const fn spread(token: u64) -> u32 {
 }
 
 /// Spreads a counter over all bits (the finaliser of SplitMix64), so that ties and jitter need no random source.
-pub(super) const fn mix(counter: u64) -> u64 {
+const fn mix(counter: u64) -> u64 {
     let mut x = counter.wrapping_mul(0x9E37_79B9_7F4A_7C15);
     x = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);

@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::account::{AddAccount, ImportAccounts, ListAccounts, RmAccounts, TestAccounts};
 use super::login::{Login, RefreshAccounts};
-use super::{PriceVerb, VaultVerb, wait};
+use super::{Cost, PriceVerb, VaultVerb, wait};
 
 /// The heading of the options that every verb takes.
 const PLACES: &str = "Places";
@@ -41,6 +41,8 @@ pub enum Verb {
     /// List the newest calls, or show one with its attempts and decisions
     #[command(visible_alias = "request")]
     Requests(Requests),
+    /// Say what calls consumed and what they cost
+    Cost(Cost),
     /// Make, list, rotate and remove client keys
     #[command(subcommand)]
     Client(ClientVerb),

@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod command;
+pub mod cost;
 pub mod entry;
 pub mod exit;
 pub mod lines;
@@ -17,6 +18,7 @@ pub use command::{
     AccountVerb, ClientVerb, Command, ConfigVerb, Format, LogFormat, ModelVerb, NewClient, ProviderVerb, Requests,
     Serve, Verb,
 };
+pub use cost::Cost;
 pub use exit::Exit;
 pub use lines::Lines;
 pub use price::PriceVerb;

@@ -25,6 +25,11 @@ const EXAMPLES: &[(&str, &str)] = &[
   keywheel requests 0192f3                          one call: attempts, decisions, times
   keywheel requests --json | jq -r .model           for scripts",
     ),
+    (
+        "cost",
+        "  keywheel cost --since 30d                         by model, the dearest first
+  keywheel cost --by day --since 2026-11-01 --csv   for a sheet",
+    ),
     ("client add", "  keywheel client add ci --models 'lab/*' --ttl 30d --rpm 60"),
     ("client rotate", "  keywheel client rotate ci --overlap 1h            the old key works for another hour"),
     ("account list", "  keywheel account list --json | jq -r 'select(.state != \"ready\") | .id + \": \" + .reason'"),

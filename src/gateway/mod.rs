@@ -1,5 +1,6 @@
 //! The request path: plan a route, take an account, send, classify, try again or hand the answer back.
 
+mod alpn;
 pub mod answer;
 mod attempt;
 mod dispatch;

@@ -98,7 +98,7 @@ impl Upstream {
             Fault::new(Kind::Internal, format!("provider {} has an unusable base_url: {error}", provider.id))
         })?;
         let way = Way::of(settings, provider, account, &url);
-        let lane = self.lane(&way)?;
+        let lane = self.lanes(&way).take(&way).await?;
         let broken = Arc::new(OnceLock::new());
         let mut outgoing = reqwest::Request::new(request.method, url);
         *outgoing.headers_mut() = request.headers;
@@ -136,7 +136,7 @@ impl Upstream {
         request: reqwest::Request,
         most: usize,
     ) -> Result<(StatusCode, HeaderMap, Bytes), Fault> {
-        let lane = self.lane(way)?;
+        let lane = self.lanes(way).take(way).await?;
         let mut response = lane.client().execute(request).await.map_err(|error| {
             if error.is_connect() {
                 lane.unconnected();
@@ -154,16 +154,16 @@ impl Upstream {
         Ok((response.status(), response.headers().clone(), body.freeze()))
     }
 
-    fn lane(&self, way: &Way) -> Result<Lane, Fault> {
+    fn lanes(&self, way: &Way) -> Arc<Lanes> {
         if let Some(lanes) = self.ways.load().get(way) {
-            return lanes.take(way);
+            return Arc::clone(lanes);
         }
         self.ways.rcu(|old| {
             let mut next = HashMap::clone(old);
             next.entry(way.clone()).or_default();
             next
         });
-        self.ways.load().get(way).map_or_else(|| Lanes::default().take(way), |lanes| lanes.take(way))
+        self.ways.load().get(way).map(Arc::clone).unwrap_or_default()
     }
 
     /// The offline provider: the scripted upstream, in process, told apart by account.

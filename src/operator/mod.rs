@@ -11,8 +11,8 @@ use std::pin::Pin;
 
 pub use handed::Handed;
 pub use records::{
-    AccountRow, Ask, Chosen, ModelRow, ProviderRow, Reason, Refusal, Reply, RequestRow, Status, TestRow, Tokens,
-    VaultOrder,
+    AccountRow, Ask, Chosen, CostRow, ModelRow, ProviderRow, Reason, Refusal, Reply, RequestRow, Status, TestRow,
+    Tokens, VaultOrder,
 };
 
 /// An answer under way.

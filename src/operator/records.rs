@@ -32,6 +32,13 @@ pub enum Ask {
         /// The beginning of its id.
         id: String,
     },
+    /// What calls consumed and cost.
+    Costs {
+        /// What they are put together by: `model`, `provider`, `account`, `client`, `project`, `session` or `day`.
+        by: String,
+        /// Only calls from this time on, in microseconds since the epoch.
+        since: Option<i64>,
+    },
     /// Read the configuration again.
     Reload,
     /// Renew an account's token now.
@@ -92,6 +99,8 @@ pub enum Reply {
         /// Whether it is locked; `None` when there is none.
         locked: Option<bool>,
     },
+    /// To `Costs`.
+    Costs(Vec<CostRow>),
     /// To an order: what was done, in words.
     Done(String),
 }
@@ -241,6 +250,25 @@ impl From<Usage> for Tokens {
         let [input, cache_read, cache_write, output, reasoning] = usage.sums();
         Self { input, cache_read, cache_write, output, reasoning }
     }
+}
+
+/// What the calls of one key consumed and cost.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CostRow {
+    /// The key; empty where the calls have none.
+    pub key: String,
+    /// How many calls.
+    pub calls: u64,
+    /// Their tokens.
+    pub usage: Tokens,
+    /// USD as a decimal string, of the calls that have a price.
+    pub cost_usd: String,
+    /// Calls that consumed tokens and have no price.
+    pub unpriced: u64,
+    /// Calls that were answered and did not say what they consumed.
+    pub untold: u64,
+    /// Calls with an estimate in their cost.
+    pub estimated: u64,
 }
 
 /// A call.

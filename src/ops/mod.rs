@@ -1,6 +1,7 @@
 //! The operator in process: answers every question a face may ask from the rooms that know.
 
 mod calls;
+mod costs;
 mod lists;
 mod test;
 mod vault;
@@ -9,6 +10,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+pub use costs::costs;
 pub use lists::provider_rows;
 pub use test::{chosen, test};
 
@@ -120,6 +122,7 @@ impl Desk {
                 self.read(move |ledger| requests(ledger, &filter)).await
             }
             Ask::Request { id } => self.read(move |ledger| request(ledger, &id)).await,
+            Ask::Costs { by, since } => self.read(move |ledger| costs(ledger, &by, since)).await,
             Ask::Reload => self.0.helm.reload().await.map(Reply::Done).map_err(Refusal::bad_config),
             Ask::RefreshAccount { id } => self.refresh(&settings, &id).await,
             Ask::Test(asked) => test(&self.0.gateway, &settings, &self.0.clock, &asked).await.map(Reply::Tested),

@@ -2,11 +2,12 @@
 
 use std::fs;
 
+use keywheel::kit::Money;
 use keywheel::sim::lab::Setup;
 use keywheel::sim::{Persona, Script};
 use serde_json::{Value, json};
 
-use crate::e2e_rig::{Rig, chat, json_lines, said, stream};
+use crate::e2e_rig::{Rig, chat, json_lines, said, stream, words};
 
 const MODEL: &str = "lab/gpt-4o-mini";
 
@@ -111,4 +112,31 @@ async fn a_failed_call_costs_nothing() {
     assert_eq!(rig.keywheel.client().post("/v1/chat/completions", &chat(MODEL)).await.status, 400);
     let row = newest(&rig);
     assert_eq!((&row["usage"], &row["cost_usd"]), (&Value::Null, &Value::Null), "{row}");
+}
+
+#[tokio::test]
+async fn costs_are_summed_by_a_key_for_people_scripts_and_sheets() {
+    let rig = priced(&["a", "b"]);
+    let client = rig.keywheel.client();
+    for _ in 0..3 {
+        client.post("/v1/chat/completions", &chat(MODEL)).await.json().await;
+    }
+    client.post("/v1/embeddings", &json!({"model": "lab/text-embedding-3-small", "input": "hi"})).await.json().await;
+    let rows = json_lines(&rig.keywheel.run(["cost", "--json"]));
+    let one = newest_priced(&rig);
+    assert_eq!((&rows[0]["key"], &rows[0]["calls"]), (&json!("lab/gpt-4o-mini"), &json!(3)));
+    let pico = |text: &Value| Money::parse(text.as_str().unwrap()).unwrap().pico();
+    assert_eq!(pico(&rows[0]["cost_usd"]), 3 * pico(&one["cost_usd"]), "{rows:?}");
+    assert_eq!((&rows[1]["unpriced"], &rows[1]["cost_usd"]), (&json!(1), &json!("0")));
+    let (out, words) = words(&rig.keywheel.run(["cost", "--since", "1d"]));
+    assert!(out.contains("█") && out.contains("unpriced") && words.contains("for 4 calls"), "{out}\n{words}");
+    let sheet = said(&rig.keywheel.run(["cost", "--by", "client", "--csv"]));
+    assert!(sheet.starts_with("key,calls,") && sheet.contains("\ndefault,4,"), "{sheet}");
+    let (_, words) = self::words(&rig.keywheel.run(["cost", "--by", "colour"]));
+    assert!(words.contains("model, provider"), "{words}");
+}
+
+fn newest_priced(rig: &Rig) -> Value {
+    let rows = json_lines(&rig.keywheel.run(["requests", "--json"]));
+    rows.into_iter().find(|row| row["cost_usd"].is_string()).unwrap()
 }

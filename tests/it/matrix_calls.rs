@@ -311,3 +311,16 @@ async fn a_reasoning_models_own_fields_reach_openai_and_its_refusals_the_client(
     );
     assert_eq!((talk.labs.keys().as_str(), talk.rig.ailing().as_str()), ("a a", ""), "not rotated, nobody punished");
 }
+
+#[tokio::test]
+async fn names_of_speakers_and_strict_tools_are_taken_out_where_they_are_refused() {
+    let talk = Talk::new(XAI);
+    let tool = TOOL.replace("\"name\":\"get_time\",", "\"name\":\"get_time\", \"strict\" : true,");
+    let body = XAI.chat().replace("\"role\":\"user\",", "\"role\":\"user\", \"name\": \"ann\",");
+    let body = body.replace("}]}", &format!("}}],\"tools\":[{tool}]}}"));
+    assert!(body.contains("ann") && body.contains("strict"), "{body}");
+    let sent =
+        body.replace(&XAI.full(), XAI.model).replace(" \"name\": \"ann\",", "").replace(" \"strict\" : true,", "");
+    let path = path(XAI, &Endpoint::Chat);
+    talk.turn(Turn { endpoint: Endpoint::Chat, body: &body, path: &path, sent: &sent }).await;
+}
