@@ -31,7 +31,7 @@ pub enum CommandError {
     #[error("{0} gave no secret within {1:?}; it must not ask questions")]
     Slow(String, Duration),
     /// It printed nothing, several words, or more than a secret is long.
-    #[error("{0} must print JSON with access_token and expires_in, or the secret alone, in one word")]
+    #[error("{0} must print the secret alone, in one word")]
     Odd(String),
 }
 
