@@ -7,7 +7,7 @@
 //! |---|---|---|
 //! | kit | | Fault, Secret, Time and Clock, ids, private files, sealing |
 //! | wire | kit | calls and their JSON bodies, frames of a reply, SSE, error bodies |
-//! | sim | kit wire | the scripted upstream: behind `sim/*`, in the lab, in an example |
+//! | sim | kit wire | the scripted upstream: behind `sim/*`, in the lab, in an example; a strict identity provider |
 //! | operator | kit wire | trait Operator and its records: all that any face may ask for |
 //! | catalog | kit | providers |
 //! | config | kit catalog | settings: layered, validated once, immutable snapshots, one writer |
@@ -16,8 +16,8 @@
 //! | vault | kit config | secrets: env, command, the sealed file and what opens it |
 //! | store | kit wire config | Ledger (durable): memory, sqlite |
 //! | adapter | kit wire catalog redact | dialects and vendors: no I/O, no clock, no secret |
-//! | accounts | kit wire catalog config vault store | pool, lease, cooldowns |
-//! | gateway | kit wire sim catalog config redact store adapter accounts | router, dispatch, parking, upstream, relay |
+//! | accounts | kit wire catalog config vault store | pool, lease, cooldowns, tokens that renew themselves; port Exchange, which gateway implements |
+//! | gateway | kit wire sim catalog config redact store adapter accounts | router, dispatch, parking, upstream, relay, exchange |
 //! | ops | kit wire operator catalog config redact vault store accounts gateway | Operator, in process |
 //! | serve | kit wire operator config gateway | doors: tcp, tls, unix, pipe; auth; dialect routes, admin |
 //! | client | kit wire operator config | Operator over the socket |

@@ -2,40 +2,77 @@
 
 use std::sync::Arc;
 
+use super::Refresher;
 use crate::config::Account;
 use crate::kit::{Fault, Kind, Secret};
 use crate::vault::{SecretError, Source};
 
 /// The secrets of all accounts.
 #[derive(Clone)]
-pub struct Credentials(Arc<Source>);
+pub struct Credentials {
+    source: Arc<Source>,
+    refresher: Option<Refresher>,
+}
 
 impl Credentials {
     /// Secrets from this source.
     pub const fn new(source: Arc<Source>) -> Self {
-        Self(source)
+        Self { source, refresher: None }
+    }
+
+    /// With tokens from this refresher, for accounts that have them instead of a key.
+    #[must_use]
+    pub fn with_tokens(mut self, refresher: Refresher) -> Self {
+        self.refresher = Some(refresher);
+        self
     }
 
     /// The account's secret; `None` for an account that needs none. Where there should be one and is none the account
     /// does not rest: it is as good as ever once the variable, the program or the vault is mended.
     pub async fn of(&self, account: &Account) -> Result<Option<Secret>, Fault> {
-        self.0.resolve(account).await.map_err(|error| lacking(&error))
+        match &account.oauth {
+            Some(oauth) => self.refresher(account)?.token(account, oauth).await.map(Some),
+            None => self.source.resolve(account).await.map_err(|error| lacking(&error)),
+        }
     }
 
     /// A secret newer than the one that the provider has just refused, fetched once for all calls that were refused with
     /// it; `None` where there is nothing newer, and the account's key is rejected. A fault takes the place of the refusal:
     /// it says why there is no newer one.
     pub async fn renewed(&self, account: &Account, refused: &Secret) -> Result<Option<Secret>, Fault> {
-        self.0.renew(account, refused).await.map_err(|error| lacking(&error))
+        match &account.oauth {
+            Some(oauth) => {
+                let token = self.refresher(account)?.renewed(account, oauth, refused).await?;
+                Ok(Some(token).filter(|token| !token.same(refused)))
+            }
+            None => self.source.renew(account, refused).await.map_err(|error| lacking(&error)),
+        }
     }
 
     /// The provider refused the secret: what was kept of it is not used again.
     pub fn rejected(&self, account: &Account) {
-        self.0.invalidate(&account.id);
+        self.source.invalidate(&account.id);
+    }
+
+    /// Renews the account's token now, on a person's word.
+    pub async fn force(&self, account: &Account) -> Result<(), Fault> {
+        match &account.oauth {
+            Some(oauth) => self.refresher(account)?.force(account, oauth).await,
+            None => {
+                let id = &account.id;
+                Err(Fault::new(Kind::NoSecret, format!("account {id} sends a key, which is not renewed")))
+            }
+        }
+    }
+
+    fn refresher(&self, account: &Account) -> Result<&Refresher, Fault> {
+        let missing = || Fault::new(Kind::NoSecret, format!("account {}: tokens are not renewed here", account.id));
+        self.refresher.as_ref().ok_or_else(missing)
     }
 }
 
-fn lacking(error: &SecretError) -> Fault {
+/// There is no secret now.
+pub(super) fn lacking(error: &SecretError) -> Fault {
     let kind = if matches!(error, SecretError::Locked(_)) { Kind::VaultLocked } else { Kind::NoSecret };
     Fault::new(kind, error.to_string())
 }

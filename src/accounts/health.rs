@@ -176,6 +176,15 @@ impl Health {
         *rests = kept;
     }
 
+    /// There is a token again: ends what the lack of one began, and nothing else.
+    pub(super) fn logged_in(&self) {
+        let mut rests = self.lock();
+        if rests.whole.as_ref().is_some_and(|rest| matches!(rest.kind, Kind::NeedsLogin | Kind::StaleToken(_))) {
+            rests.whole = None;
+        }
+        self.ailing.store(rests.whole.is_some() || !rests.models.is_empty(), Ordering::Release);
+    }
+
     /// Ends every cooldown, on a person's word.
     pub(super) fn clear(&self) {
         let mut rests = self.lock();

@@ -66,6 +66,23 @@ impl Pool {
         }
     }
 
+    /// What became of renewing an account's token outside of any call: a login that has ended rests the account, a new
+    /// token ends such a rest.
+    pub(super) fn renewed(&self, id: &str, outcome: Result<(), &Fault>) {
+        let roster = self.roster.load();
+        let Some(seat) = roster.seats.iter().find(|seat| seat.account.id == id) else { return };
+        let now = self.clock.now();
+        match outcome {
+            Ok(()) => seat.state.health.logged_in(),
+            Err(fault) if fault.kind == Kind::NeedsLogin => {
+                let at = Attempted { began: now, failed: now, spread: 0 };
+                seat.state.health.rest(None, fault.kind, fault.message.clone(), at);
+            }
+            Err(_) => {}
+        }
+        self.changed.notify_waiters();
+    }
+
     pub(super) fn release(&self, lease: &Lease) {
         lease.seat.breaker.release(lease.token);
         lease.seat.state.health.release_probe(&lease.model, lease.token);

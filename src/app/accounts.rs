@@ -4,7 +4,7 @@
 use std::io::{self, BufRead, IsTerminal};
 
 use super::failure::Failure;
-use super::{import, on_one_core, questions, settings, switch, trial, vault};
+use super::{import, login, on_one_core, questions, settings, switch, trial, vault};
 use crate::cli::account::{AddAccount, RmAccounts};
 use crate::cli::entry::{Entry, Typed};
 use crate::cli::{AccountVerb, Lines};
@@ -22,6 +22,8 @@ pub(super) fn run(verb: &AccountVerb, paths: &Paths, lines: &mut Lines<'_>) -> R
         AccountVerb::Enable(asked) => switch::enable(asked, paths, lines),
         AccountVerb::Disable(asked) => switch::disable(asked, paths, lines),
         AccountVerb::Rm(asked) => rm(asked, paths, lines),
+        AccountVerb::Login(asked) => login::login(asked, paths, lines),
+        AccountVerb::Refresh(asked) => login::refresh(asked, paths, lines),
         AccountVerb::Import(asked) => import::run(asked, paths, lines),
         AccountVerb::Test(asked) => trial::run(asked, paths, lines),
         AccountVerb::List(_) | AccountVerb::Show { .. } => on_one_core(questions::accounts(verb, paths, lines)),

@@ -8,6 +8,7 @@ mod explain;
 mod failure;
 mod import;
 mod leader;
+mod login;
 mod logs;
 mod prices;
 mod questions;
@@ -17,6 +18,7 @@ mod settings;
 mod signals;
 mod start;
 mod switch;
+mod tokens;
 mod trial;
 mod vault;
 

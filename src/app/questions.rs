@@ -71,6 +71,7 @@ pub(super) async fn accounts(verb: &AccountVerb, paths: &Paths, lines: &mut Line
         // done on files, in `accounts`
         AccountVerb::Add(_) | AccountVerb::Import(_) | AccountVerb::Rm(_) | AccountVerb::Test(_) => Ok(()),
         AccountVerb::Enable(_) | AccountVerb::Disable(_) => Ok(()),
+        AccountVerb::Login(_) | AccountVerb::Refresh(_) => Ok(()),
     }
 }
 

@@ -9,8 +9,8 @@ use super::failure::Failure;
 use super::reload::{Sources, Wheel};
 use super::rests::Rests;
 use super::signals::{Signals, Wish};
-use super::{detach, env, leader, logs, overrides};
-use crate::accounts::{Credentials, Pool};
+use super::{detach, env, leader, logs, overrides, tokens};
+use crate::accounts::{Credentials, Pool, Refresher};
 use crate::cli::{Lines, Serve};
 use crate::config::{Live, Paths, watch};
 use crate::gateway::{Gate, Gateway};
@@ -61,6 +61,7 @@ struct House {
     paths: Paths,
     settings: Live,
     gateway: Gateway,
+    refresher: Refresher,
     wheel: Arc<Wheel>,
     ledger: Arc<dyn Ledger>,
     keys: Arc<Keys>,
@@ -93,12 +94,23 @@ impl House {
             lines.say(format_args!("warning: {damage}"));
         }
         let settings = Live::new(loaded.settings);
+        let source = Arc::new(Source::new(env, clock.clone()).with(Arc::clone(&vault)));
+        let known = Arc::new(Known::default());
+        let wires = tokens::Wires {
+            settings: settings.clone(),
+            vault: Arc::clone(&vault),
+            source: Arc::clone(&source),
+            known: Arc::clone(&known),
+            clock: clock.clone(),
+            pool: Some(Arc::clone(&pool)),
+        };
+        let refresher = wires.refresher();
         let gateway = Gateway::new(crate::gateway::Parts {
             settings: settings.clone(),
             clock: clock.clone(),
             pool: Arc::clone(&pool),
-            credentials: Credentials::new(Arc::new(Source::new(env, clock.clone()).with(Arc::clone(&vault)))),
-            known: Arc::new(Known::default()),
+            credentials: Credentials::new(source).with_tokens(refresher.clone()),
+            known,
             prices,
             ledger: Arc::clone(&ledger),
         });
@@ -118,7 +130,18 @@ impl House {
         let gate: Arc<dyn Gate> = Arc::new(gateway.clone());
         let front = Front::new(gate, Arc::new(desk), Arc::clone(&keys), settings.clone(), clock);
         let serving = doors.serve(front, Bounds::default());
-        Ok(Self { paths, settings, gateway, wheel, ledger, keys, rests: Arc::new(rests), serving, doors: urls })
+        Ok(Self {
+            paths,
+            settings,
+            gateway,
+            refresher,
+            wheel,
+            ledger,
+            keys,
+            rests: Arc::new(rests),
+            serving,
+            doors: urls,
+        })
     }
 
     /// Says that it is there, serves, and ends in order.
@@ -131,6 +154,7 @@ impl House {
         self.announce(serve, lines).await;
         let _kept = AbortOnDrop(tokio::spawn(Arc::clone(&self.rests).keep()));
         let _lists = AbortOnDrop(tokio::spawn(keep_lists(self.gateway.clone(), Arc::clone(&self.wheel))));
+        let _tokens = AbortOnDrop(tokio::spawn(tokens::keep(self.refresher.clone(), self.settings.clone())));
         loop {
             tokio::select! {
                 () = self.wheel.stopped() => break,
@@ -147,6 +171,8 @@ impl House {
             // asked a second time
             () = stop_again(&mut signals) => tracing::warn!("calls under way are cut"),
         }
+        // a refresh that is cut off here would lose its token
+        drop(tokio::time::timeout(GRACE, self.refresher.settle()).await);
         let (ledger, rests) = (self.ledger, self.rests);
         let flush = move || {
             if let Err(error) = rests.write(None) {

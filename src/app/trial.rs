@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::failure::Failure;
+use super::tokens::Wires;
 use super::{env, on_one_core, questions, settings, vault};
 use crate::accounts::{Credentials, Pool};
 use crate::catalog::prices::Prices;
@@ -55,12 +56,24 @@ fn alone(asked: &TestAccounts, chosen: &Chosen, paths: &Paths, lines: &mut Lines
 fn without_doors(settings: Settings, clock: &Clock, vault: Arc<Strongbox>) -> Gateway {
     let pool = Pool::new(clock.clone());
     pool.apply(&settings);
+    let settings = Live::new(settings);
+    let source = Arc::new(Source::new(env, clock.clone()).with(Arc::clone(&vault)));
+    let known = Arc::new(Known::default());
+    let credentials = Credentials::new(Arc::clone(&source));
+    let wires = Wires {
+        settings: settings.clone(),
+        vault,
+        source,
+        known: Arc::clone(&known),
+        clock: clock.clone(),
+        pool: None,
+    };
     Gateway::new(Parts {
-        settings: Live::new(settings),
+        settings,
         clock: clock.clone(),
         pool,
-        credentials: Credentials::new(Arc::new(Source::new(env, clock.clone()).with(vault))),
-        known: Arc::new(Known::default()),
+        credentials: credentials.with_tokens(wires.refresher()),
+        known,
         prices: Prices::default(),
         ledger: Arc::new(Memory::new()),
     })

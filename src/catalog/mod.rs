@@ -2,6 +2,7 @@
 
 pub mod checked;
 pub mod limits;
+pub mod oauth;
 pub mod price;
 pub mod price_card;
 pub mod price_catalogue;
@@ -27,6 +28,7 @@ pub mod wait;
 
 pub use checked::{Checked, Malformed};
 pub use limits::Limits;
+pub use oauth::{Grant, OauthEntry, SecretEntry};
 pub use provider::{AdapterName, Auth, BodyRules, ErrorRule, FaultName, Provider, Timeouts};
 pub use shipped::SHIPPED;
 pub use stanza::{Flaw, Stanza};

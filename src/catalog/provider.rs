@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::limits::Limits;
+use super::oauth::OauthEntry;
 use crate::kit::Time;
 
 /// A provider with every default filled in, as the rest of the house sees it.
@@ -25,6 +26,8 @@ pub struct Provider {
     pub base_url: String,
     /// How the secret is attached.
     pub auth: Auth,
+    /// How its accounts get tokens; each account's own table goes before it.
+    pub oauth: OauthEntry,
     /// Environment variables that hold a key, in order of preference.
     pub env_key: Vec<String>,
     /// Environment variable that must also be set and gives the base URL (Azure: the resource's endpoint).

@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::limits::Limits;
+use super::oauth::OauthEntry;
 use super::provider::{AdapterName, Auth, Balance, BodyRules, ErrorRule, Probe, Provider, Timeouts};
 use super::urls::{BaseUrl, EnvName, LocalUrl, ProxyUrl};
 use super::wait::Waits;
@@ -29,6 +30,8 @@ pub struct Stanza {
     /// How the secret is attached; `Authorization: Bearer` when absent. Overridden as a whole.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auth: Option<Auth>,
+    /// How accounts get tokens, where they do not send a key; an account's own table overrides single keys.
+    pub oauth: OauthEntry,
     /// Environment variables from which an account is made when they are set.
     pub env: Env,
     /// Base URL at which a local server is looked for at start.
@@ -142,6 +145,7 @@ impl Stanza {
             adapter,
             base_url: self.base_url.map(|url| url.0).unwrap_or_default(),
             auth: self.auth.unwrap_or_default(),
+            oauth: self.oauth,
             env_key: self.env.key.into_iter().map(|name| name.0).collect(),
             env_base_url,
             discover: self.discover.map(|url| url.0),

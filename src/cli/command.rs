@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::account::{AddAccount, Chosen, EnableAccounts, ImportAccounts, ListAccounts, RmAccounts, TestAccounts};
 use super::explain::Explain;
+use super::login::{Login, RefreshAccounts};
 use super::quota::Quota;
 use super::{Cost, PriceVerb, VaultVerb, wait};
 
@@ -183,6 +184,10 @@ pub enum AccountVerb {
     List(ListAccounts),
     /// Add an account: its key goes into the vault, the rest into the settings file
     Add(AddAccount),
+    /// Log in by a code on any device, by a browser, or with what you bring
+    Login(Login),
+    /// Renew accounts' tokens now
+    Refresh(RefreshAccounts),
     /// Take keys over from where other programs keep them
     Import(ImportAccounts),
     /// Ask providers whether they take the keys of accounts

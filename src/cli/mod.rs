@@ -7,6 +7,7 @@ pub mod entry;
 pub mod exit;
 pub mod explain;
 pub mod lines;
+pub mod login;
 mod pages;
 pub mod price;
 pub mod quota;

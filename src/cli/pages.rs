@@ -46,6 +46,13 @@ const EXAMPLES: &[(&str, &str)] = &[
   keywheel account import litellm ./config.yaml
   keywheel account import cliproxyapi ~/.cli-proxy-api --yes",
     ),
+    (
+        "account login",
+        "  keywheel account login work                       as its oauth settings say: a code, a page, or what you bring
+  keywheel account login work --paste               over SSH: paste the address back
+  keywheel account login robot --file robot.json    a service account's document",
+    ),
+    ("account refresh", "  keywheel account refresh --tag work               each gets a new token now"),
     ("account test", "  keywheel account test work && echo good            the exit code tells"),
     ("account rm", "  keywheel account rm --tag old --yes"),
     (

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use super::check::Check;
 use super::key::Key;
+use super::oauth;
 use super::settings::{Account, Limits, SecretSource};
-use super::shape::{AccountEntry, SecretEntry};
-use crate::catalog::Provider;
+use super::shape::AccountEntry;
+use crate::catalog::{Grant, Provider, SecretEntry};
 
 /// The offline provider's accounts, which always exist, so that rotation can be seen without any key.
 const SIM: &[&str] = &["sim-a", "sim-b"];
@@ -54,6 +55,7 @@ impl Account {
             id: id.to_owned(),
             provider: provider.to_owned(),
             secret,
+            oauth: None,
             base_url: None,
             quota_group: None,
             tags: Vec::new(),
@@ -70,16 +72,23 @@ impl Account {
 
 fn account(check: &mut Check<'_>, key: &Key, entry: AccountEntry, provider: Option<&Arc<Provider>>) -> Account {
     let keyless = provider.is_some_and(|provider| provider.auth.optional || provider.auth.header.is_empty());
+    let tokens = match provider {
+        Some(provider) => entry.oauth.over(&provider.oauth),
+        None => entry.oauth,
+    };
+    let identity = tokens.grant == Some(Grant::ManagedIdentity);
     let secret = match entry.secret {
         Some(secret) => source(check, &key.name("secret"), secret),
-        None if keyless => SecretSource::None,
+        None if keyless || identity => SecretSource::None,
         None => SecretSource::Vault(entry.id.clone()),
     };
+    let oauth = oauth::checked(check, &key.name("oauth"), tokens, &secret).map(Arc::new);
     let origin = check.origins.of(key).place.map_or_else(|| "built-in".to_owned(), |place| place.file);
     Account {
         id: entry.id,
         provider: entry.provider,
         secret,
+        oauth,
         base_url: entry.base_url.map(|url| url.0),
         quota_group: entry.quota_group,
         tags: entry.tags,
@@ -93,7 +102,7 @@ fn account(check: &mut Check<'_>, key: &Key, entry: AccountEntry, provider: Opti
     }
 }
 
-fn source(check: &mut Check<'_>, key: &Key, entry: SecretEntry) -> SecretSource {
+pub(super) fn source(check: &mut Check<'_>, key: &Key, entry: SecretEntry) -> SecretSource {
     let ttl = entry.ttl.map(|ttl| ttl.0);
     if ttl.is_some() && entry.command.is_none() {
         check.wrong(&key.name("ttl"), "only what a command printed has a ttl");

@@ -9,6 +9,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::oauth::Oauth;
 pub use crate::catalog::Limits;
 use crate::catalog::{BodyRules, Provider};
 
@@ -88,6 +89,8 @@ pub struct Account {
     pub provider: String,
     /// Where its secret comes from.
     pub secret: SecretSource,
+    /// How it gets tokens, where it sends no fixed key.
+    pub oauth: Option<Arc<Oauth>>,
     /// Its own base URL, where accounts of one provider live at different places (Azure resources).
     pub base_url: Option<String>,
     /// Accounts of one group share their limits and cool down together.

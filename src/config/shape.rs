@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::forms::{Route, Size};
 use super::settings::{Listen, Mode, Strategy, VaultHome};
-use crate::catalog::{BaseUrl, BodyRules, EnvName, Limits, ProxyUrl, Stanza, Timeouts, Wait, Waits};
+use crate::catalog::{BaseUrl, BodyRules, Limits, OauthEntry, ProxyUrl, SecretEntry, Stanza, Timeouts, Wait, Waits};
 
 /// The settings file.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -116,6 +116,8 @@ pub(super) struct AccountEntry {
     /// Where its secret comes from; `{ vault = ID }` when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret: Option<SecretEntry>,
+    /// How it gets tokens, where it sends no fixed key; over what its provider says.
+    pub oauth: OauthEntry,
     /// Its own base URL, where accounts of one provider live at different places.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub base_url: Option<BaseUrl>,
@@ -138,24 +140,6 @@ pub(super) struct AccountEntry {
     pub models: Vec<String>,
     /// Switched off by a person.
     pub disabled: bool,
-}
-
-/// Where a secret comes from: exactly one of `env`, `command` and `vault`.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct SecretEntry {
-    /// The environment variable that holds it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub env: Option<EnvName>,
-    /// A program and its arguments that prints it; no shell is involved.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub command: Option<Vec<String>>,
-    /// How long what the command printed may be used; without it, until the key is rejected.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub ttl: Option<Wait>,
-    /// Its name in the vault.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub vault: Option<String>,
 }
 
 /// A model name of your own.
@@ -239,6 +223,7 @@ impl Default for AccountEntry {
             id: String::new(),
             provider: String::new(),
             secret: None,
+            oauth: OauthEntry::default(),
             base_url: None,
             quota_group: None,
             tags: Vec::new(),

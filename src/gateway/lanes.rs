@@ -157,6 +157,8 @@ fn client(way: &Way, speaks: Speaks) -> Result<reqwest::Client, Fault> {
         Some(proxy) => builder.proxy(reqwest::Proxy::all(proxy).map_err(|_| unusable(way, "its proxy is no URL"))?),
         // a proxy of the environment is meant for the network, and cannot reach this machine's own servers
         None if way.origin.parse().is_ok_and(|url| is_loopback(&url)) => builder.no_proxy(),
+        // a cloud's metadata service is asked by the machine itself
+        None if way.origin.starts_with("http://169.254.") => builder.no_proxy(),
         None => builder,
     };
     builder.build().map_err(|error| unusable(way, &error.to_string()))

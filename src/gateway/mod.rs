@@ -5,6 +5,7 @@ pub mod answer;
 mod attempt;
 mod balance;
 mod dispatch;
+pub mod exchange;
 mod expect;
 mod failure;
 mod gate;
@@ -29,6 +30,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 pub use answer::{Answer, Trace};
+pub use exchange::Courier;
 pub use gate::{Gate, ListedModel};
 pub use parking::Waiting;
 pub use probe::Proof;
@@ -118,6 +120,11 @@ impl Gateway {
     /// The lines of those calls.
     pub fn waiting(&self) -> Vec<Waiting> {
         self.0.parking.lines(self.0.clock.now())
+    }
+
+    /// Renews an account's token now, on a person's word.
+    pub async fn refresh(&self, account: &Account) -> Result<(), Fault> {
+        self.0.credentials.force(account).await
     }
 
     /// Puts another price table in force; calls that end from now on are priced by it.

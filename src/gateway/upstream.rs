@@ -9,13 +9,13 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt, TryStreamExt};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
 use super::lanes::{Lane, Lanes};
 use super::sending::Sending;
-use crate::catalog::Provider;
+use crate::catalog::{Auth, Provider};
 use crate::config::{Account, Settings};
 use crate::kit::{Fault, Kind, Secret};
 use crate::sim;
@@ -62,6 +62,19 @@ pub(super) struct Way {
     pub(super) connect: Duration,
 }
 
+impl Way {
+    /// The way of this account to that address.
+    pub(super) fn of(settings: &Settings, provider: &Provider, account: &Account, url: &reqwest::Url) -> Self {
+        let proxy = account.proxy.as_ref().or(provider.proxy.as_ref()).or(settings.proxy.as_ref());
+        Self {
+            origin: url.origin().ascii_serialization(),
+            proxy: proxy.cloned(),
+            ca_file: provider.ca_file.clone(),
+            connect: provider.timeouts.connect,
+        }
+    }
+}
+
 impl Upstream {
     pub(super) fn new() -> Self {
         Self { ways: ArcSwap::default(), offline: Arc::new(sim::Engine::offline()) }
@@ -79,17 +92,12 @@ impl Upstream {
         if request.url.starts_with("sim:") {
             return self.send_offline(account, request).await;
         }
-        attach(provider, secret, &mut request.headers)?;
+        let auth = if account.oauth.is_some() { &Auth::default() } else { &provider.auth };
+        attach(&provider.id, auth, secret, &mut request.headers)?;
         let url: reqwest::Url = request.url.parse().map_err(|error| {
             Fault::new(Kind::Internal, format!("provider {} has an unusable base_url: {error}", provider.id))
         })?;
-        let proxy = account.proxy.as_ref().or(provider.proxy.as_ref()).or(settings.proxy.as_ref());
-        let way = Way {
-            origin: url.origin().ascii_serialization(),
-            proxy: proxy.cloned(),
-            ca_file: provider.ca_file.clone(),
-            connect: provider.timeouts.connect,
-        };
+        let way = Way::of(settings, provider, account, &url);
         let lane = self.lanes(&way).take(&way).await?;
         let broken = Arc::new(OnceLock::new());
         let mut outgoing = reqwest::Request::new(request.method, url);
@@ -117,6 +125,33 @@ impl Upstream {
         })?;
         lane.answered(&response);
         Ok(incoming(provider, lane, response))
+    }
+
+    /// Sends a request that carries its own credentials, and reads the answer whole, up to `most` bytes. Whether it was
+    /// sent at all is what the kind of a fault says: `Unreachable` means that it was not.
+    pub(super) async fn ask(
+        &self,
+        provider: &Provider,
+        way: &Way,
+        request: reqwest::Request,
+        most: usize,
+    ) -> Result<(StatusCode, HeaderMap, Bytes), Fault> {
+        let lane = self.lanes(way).take(way).await?;
+        let mut response = lane.client().execute(request).await.map_err(|error| {
+            if error.is_connect() {
+                lane.unconnected();
+            }
+            unreachable(provider, way, &error)
+        })?;
+        lane.answered(&response);
+        let mut body = BytesMut::new();
+        while let Some(chunk) = response.chunk().await.map_err(|_| broken(&way.origin))? {
+            body.extend_from_slice(&chunk);
+            if body.len() > most {
+                return Err(broken(&way.origin));
+            }
+        }
+        Ok((response.status(), response.headers().clone(), body.freeze()))
     }
 
     fn lanes(&self, way: &Way) -> Arc<Lanes> {
@@ -149,17 +184,15 @@ impl Upstream {
     }
 }
 
-/// Puts the secret where the provider wants it.
-fn attach(provider: &Provider, secret: Option<&Secret>, headers: &mut HeaderMap) -> Result<(), Fault> {
-    let auth = &provider.auth;
+/// Puts the secret where the provider wants it; a token goes where RFC 6750 says.
+fn attach(id: &str, auth: &Auth, secret: Option<&Secret>, headers: &mut HeaderMap) -> Result<(), Fault> {
     let Some(secret) = secret.filter(|_| !auth.header.is_empty()) else { return Ok(()) };
     let text = match auth.scheme.as_str() {
         "" => zeroize::Zeroizing::new(secret.expose().to_owned()),
         scheme => zeroize::Zeroizing::new(format!("{scheme} {}", secret.expose())),
     };
-    let unusable = || {
-        Fault::new(Kind::KeyRejected, format!("the key for {} holds characters that no header can carry", provider.id))
-    };
+    let unusable =
+        || Fault::new(Kind::KeyRejected, format!("the key for {id} holds characters that no header can carry"));
     let name = http::HeaderName::from_bytes(auth.header.as_bytes()).map_err(|_| unusable())?;
     let mut value = HeaderValue::from_str(&text).map_err(|_| unusable())?;
     value.set_sensitive(true);

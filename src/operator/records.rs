@@ -47,6 +47,11 @@ pub enum Ask {
     },
     /// Read the configuration again.
     Reload,
+    /// Renew an account's token now.
+    RefreshAccount {
+        /// The account.
+        id: String,
+    },
     /// Try accounts against their providers.
     Test(Chosen),
     /// End the cooldowns of accounts.

@@ -19,7 +19,7 @@ pub use lists::provider_rows;
 pub use test::{chosen, test};
 
 use crate::accounts::{Pool, Standing};
-use crate::config::Live;
+use crate::config::{Live, Settings};
 use crate::gateway::Gateway;
 use crate::kit::{Clock, Time};
 use crate::operator::{Answering, Ask, Operator, Refusal, Reply, Status};
@@ -103,6 +103,12 @@ impl Desk {
         read.unwrap_or_else(|error| Err(Refusal::new(format!("the ledger could not be read: {error}"))))
     }
 
+    async fn refresh(&self, settings: &Settings, id: &str) -> Result<Reply, Refusal> {
+        let account = settings.account(id).ok_or_else(|| Refusal::new(format!("there is no account {id:?}")))?;
+        self.0.gateway.refresh(account).await.map_err(|fault| Refusal::new(fault.to_string()))?;
+        Ok(Reply::Done(format!("account {id} has a new token")))
+    }
+
     async fn answer(&self, ask: Ask) -> Result<Reply, Refusal> {
         let settings = self.0.settings.now();
         match ask {
@@ -124,6 +130,7 @@ impl Desk {
             Ask::Costs { by, since } => self.read(move |ledger| costs(ledger, &by, since)).await,
             Ask::Explain { id } => self.read(move |ledger| explain(ledger, &id)).await,
             Ask::Reload => self.0.helm.reload().await.map(Reply::Done).map_err(Refusal::bad_config),
+            Ask::RefreshAccount { id } => self.refresh(&settings, &id).await,
             Ask::Test(asked) => test(&self.0.gateway, &settings, &self.0.clock, &asked).await.map(Reply::Tested),
             Ask::Heal(asked) => quota::heal(&self.0.pool, &settings, &asked).map(Reply::Done),
             Ask::Quota { ids, refresh } => {

@@ -5,6 +5,7 @@
 
 pub mod answer;
 pub mod engine;
+pub mod idp;
 pub mod lab;
 pub mod persona;
 
@@ -17,8 +18,14 @@ mod simple;
 
 pub use answer::{Answer, Step};
 pub use engine::Engine;
+pub use idp::Idp;
 pub use lab::{Lab, Script, Seen};
 pub use persona::Persona;
+
+/// Whether a URL's host is this machine by number.
+fn is_loopback(url: &url::Url) -> bool {
+    matches!(url.host(), Some(url::Host::Ipv4(ip)) if ip.is_loopback())
+}
 
 /// A user message that holds this is refused by a persona whose vendor filters content.
 pub const FILTERED: &str = "[[content_filter]]";

@@ -92,6 +92,8 @@ struct Written<'a> {
     expires_at: Option<Time>,
     #[serde(skip_serializing_if = "Option::is_none")]
     refreshing: Option<Time>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ended: Option<Time>,
 }
 
 #[derive(Deserialize)]
@@ -102,19 +104,21 @@ struct Read {
     issued_at: Option<Time>,
     expires_at: Option<Time>,
     refreshing: Option<Time>,
+    ended: Option<Time>,
 }
 
 impl<'a> From<&'a Item> for Written<'a> {
     fn from(item: &'a Item) -> Self {
-        let Item { kind, ref secret, ref refresh, issued_at, expires_at, refreshing } = *item;
+        let Item { kind, ref secret, ref refresh, issued_at, expires_at, refreshing, ended } = *item;
         let (secret, refresh) = (secret.expose(), refresh.as_ref().map(Secret::expose));
-        Self { kind, secret, refresh, issued_at, expires_at, refreshing }
+        Self { kind, secret, refresh, issued_at, expires_at, refreshing, ended }
     }
 }
 
 impl From<Read> for Item {
     fn from(read: Read) -> Self {
-        let Read { kind, secret, refresh, issued_at, expires_at, refreshing } = read;
-        Self { kind, secret: Secret::new(secret), refresh: refresh.map(Secret::new), issued_at, expires_at, refreshing }
+        let Read { kind, secret, refresh, issued_at, expires_at, refreshing, ended } = read;
+        let refresh = refresh.map(Secret::new);
+        Self { kind, secret: Secret::new(secret), refresh, issued_at, expires_at, refreshing, ended }
     }
 }

@@ -9,7 +9,8 @@ use tokio::process::{Child, Command};
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
-use crate::kit::Secret;
+use super::printed::{self, Printed};
+use crate::kit::Clock;
 
 /// How long a program may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -34,9 +35,9 @@ pub enum CommandError {
     Odd(String),
 }
 
-/// What `argv` prints, without white space around it. It gets no input and its errors go nowhere: they might repeat the
+/// What `argv` prints, see `printed`. It gets no input and its errors go nowhere: they might repeat the
 /// secret. When this future is dropped the program is ended, with those that it started.
-pub(super) async fn run(argv: &[String]) -> Result<Secret, CommandError> {
+pub(super) async fn run(argv: &[String], clock: &Clock) -> Result<Printed, CommandError> {
     let name = argv.first().cloned().unwrap_or_default();
     let mut command = Command::new(&name);
     command.args(argv.iter().skip(1)).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
@@ -56,12 +57,8 @@ pub(super) async fn run(argv: &[String]) -> Result<Secret, CommandError> {
     if !status.success() {
         return Err(CommandError::Failed(name, status));
     }
-    let text = std::str::from_utf8(&printed).unwrap_or_default().trim();
-    let one_word = !text.chars().any(|c| c.is_whitespace() || c.is_control());
-    if text.is_empty() || !one_word {
-        return Err(CommandError::Odd(name));
-    }
-    Ok(Secret::new(text))
+    let text = std::str::from_utf8(&printed).unwrap_or_default();
+    printed::read(text, clock.now()).ok_or(CommandError::Odd(name))
 }
 
 /// A child with the processes it started: a shell script's `sleep` would outlive the script alone.

@@ -20,6 +20,9 @@ pub struct Item {
     /// The write-ahead mark: since when a refresh is under way. Found on an item whose refresher is gone, it says that
     /// the refresh token may already be spent.
     pub refreshing: Option<Time>,
+    /// Since when the identity provider no longer takes the refresh token. Nothing is asked with it again; a login puts
+    /// a new item in its place.
+    pub ended: Option<Time>,
 }
 
 /// What a secret is.
@@ -48,13 +51,21 @@ pub struct Label {
 impl Item {
     /// An API key.
     pub fn key(secret: Secret) -> Self {
-        Self { kind: ItemKind::Key, secret, refresh: None, issued_at: None, expires_at: None, refreshing: None }
+        Self {
+            kind: ItemKind::Key,
+            secret,
+            refresh: None,
+            issued_at: None,
+            expires_at: None,
+            refreshing: None,
+            ended: None,
+        }
     }
 
     /// An access token, good from `issued_at` until `expires_at`.
     pub fn token(secret: Secret, refresh: Option<Secret>, issued_at: Time, expires_at: Option<Time>) -> Self {
         let issued_at = Some(issued_at);
-        Self { kind: ItemKind::Token, secret, refresh, issued_at, expires_at, refreshing: None }
+        Self { kind: ItemKind::Token, secret, refresh, issued_at, expires_at, refreshing: None, ended: None }
     }
 
     /// What may be shown of it.

@@ -14,6 +14,7 @@ mod locks;
 mod machine;
 mod mark;
 mod memory;
+mod printed;
 mod sealed;
 mod shelf;
 mod source;

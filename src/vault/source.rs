@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::command::{CommandError, run};
+use super::printed::Printed;
 use super::shelf::Shelf;
 use super::{Strongbox, VaultError};
 use crate::config::{Account, SecretSource};
@@ -153,11 +154,12 @@ impl Slot {
         if let Some((secret, _)) = kept {
             return Ok(secret.clone());
         }
-        let printed = run(&self.argv).await;
+        let printed = run(&self.argv, clock).await;
         self.runs.fetch_add(1, Ordering::SeqCst);
         match printed {
-            Ok(secret) => {
-                let until = ttl.map(|ttl| clock.now().after(ttl));
+            Ok(Printed { secret, until: stated }) => {
+                let ttl = ttl.map(|ttl| clock.now().after(ttl));
+                let until = [ttl, stated].into_iter().flatten().min();
                 *state = State { kept: Some((secret.clone(), until)), failed: None };
                 Ok(secret)
             }

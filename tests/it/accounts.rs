@@ -10,11 +10,12 @@ use keywheel::kit::{Clock, Fault, Kind, Time};
 
 const START: Time = Time::from_micros(1_800_000_000_000_000);
 
-fn account(id: &str) -> Account {
+pub fn account(id: &str) -> Account {
     Account {
         id: id.to_owned(),
         provider: "lab".to_owned(),
         secret: SecretSource::None,
+        oauth: None,
         base_url: None,
         quota_group: None,
         tags: Vec::new(),

@@ -13,7 +13,7 @@ const EXAMPLE: &str = include_str!("../../examples/keywheel.toml");
 #[test]
 fn the_example_file_is_right() {
     let settings = config::parse(EXAMPLE).unwrap();
-    assert_eq!(settings.accounts.len(), 5, "three of its own and the two offline ones");
+    assert_eq!(settings.accounts.len(), 9, "seven of its own and the two offline ones");
     assert_eq!(settings.dialectics["duel"].legs.len(), 2);
 }
 

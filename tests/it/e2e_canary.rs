@@ -18,10 +18,10 @@ const MODEL: &str = "lab/m";
 
 /// Everything that was said to anybody.
 #[derive(Default)]
-struct Heard(Vec<(String, Vec<u8>)>);
+pub struct Heard(pub Vec<(String, Vec<u8>)>);
 
 impl Heard {
-    async fn answer(&mut self, what: &str, response: Response) -> u16 {
+    pub async fn answer(&mut self, what: &str, response: Response) -> u16 {
         let status = response.status;
         let headers = format!("{:?}", response.headers).into_bytes();
         let (body, _) = response.read().await;
@@ -30,7 +30,7 @@ impl Heard {
         status
     }
 
-    fn command(&mut self, keywheel: &Keywheel, args: &[&str]) -> Output {
+    pub fn command(&mut self, keywheel: &Keywheel, args: &[&str]) -> Output {
         let output = keywheel.run(args);
         let (out, err) = words(&output);
         self.0.push((args.join(" "), format!("{out}{err}").into_bytes()));
@@ -38,7 +38,7 @@ impl Heard {
     }
 
     /// Every file of a home but those that hold keys by intent.
-    fn files(&mut self, folder: &Path, but: &[&str]) {
+    pub fn files(&mut self, folder: &Path, but: &[&str]) {
         for entry in std::fs::read_dir(folder).expect("a folder").flatten() {
             let (path, kind) = (entry.path(), entry.file_type().expect("a type"));
             if kind.is_dir() {
@@ -50,7 +50,7 @@ impl Heard {
     }
 
     /// Fails where a secret stands, in clear or inside base64.
-    fn holds_no(&self, secret: &str) {
+    pub fn holds_no(&self, secret: &str) {
         let encoded = |lead: usize, url: bool| {
             let bytes = [vec![0; lead], secret.as_bytes().to_vec()].concat();
             let text = if url { URL_SAFE_NO_PAD.encode(&bytes) } else { STANDARD_NO_PAD.encode(&bytes) };

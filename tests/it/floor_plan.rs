@@ -10,12 +10,14 @@ use std::path::{Path, PathBuf};
 use tokens::{Token, tokens};
 
 /// The only files in which a secret leaves its wrapper, and what for.
-const EXPOSE: [(&str, &str); 9] = [
+const EXPOSE: [(&str, &str); 11] = [
     ("src/kit/secret.rs", "defines it"),
     ("src/operator/handed.rs", "writes it into a question over the home's own socket"),
     ("src/vault/", "reads secrets from where they rest"),
     ("src/gateway/upstream.rs", "attaches it to a request"),
     ("src/gateway/upstream/", "attaches it to a request"),
+    ("src/accounts/refresh/code.rs", "makes and reads the address of a login page"),
+    ("src/gateway/exchange/", "sends it to an identity provider"),
     ("src/redact/", "must know it to mask it"),
     ("src/serve/keys/text.rs", "hashes a new client key"),
     ("src/serve/keys/first.rs", "writes the first client key into client.key"),

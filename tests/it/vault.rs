@@ -65,6 +65,38 @@ async fn refused(source: &Source, account: &Account) -> String {
 }
 
 #[tokio::test]
+async fn a_program_may_print_json_that_says_how_long_its_token_is_good() {
+    let rows = [
+        (r#"{"access_token": "canary-x", "expires_in": 600}"#, 540),
+        (r#"{"accessToken": "canary-x", "expiresOn": "2027-01-15 09:00:00.000000", "expires_on": 1800003600}"#, 3540),
+        (r#"{"token": "canary-x", "expirationTimestamp": "2027-01-15T09:00:00Z"}"#, 3540),
+        (
+            r#"{"kind": "ExecCredential", "status": {"token": "canary-x", "expirationTimestamp": "2027-01-15T08:01:00Z"}}"#,
+            30,
+        ),
+    ];
+    for (json, life) in rows {
+        let clock = Clock::manual(Time::from_micros(1_800_000_000_000_000));
+        let source = Source::new(|_| None, clock.clone());
+        let program = Program::new();
+        let account = program.account(&format!("echo '{json}'"), "");
+        for (advance, runs) in [(0, 1), (life - 1, 1), (1, 2)] {
+            clock.advance(Duration::from_secs(advance));
+            let secret = source.resolve(&account).await.unwrap().unwrap();
+            assert_eq!((secret.expose(), program.count()), ("canary-x", runs), "{json}");
+        }
+    }
+    let program = Program::new();
+    for odd in [r#"{"expires_in": 600}"#, r#"{"access_token": "two canaries"}"#, r#"{"access_token": "#] {
+        let source = Source::new(|_| None, Clock::system());
+        assert!(
+            refused(&source, &program.account(&format!("echo '{odd}'"), "")).await.contains("in one word"),
+            "{odd}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn an_account_gets_the_value_of_its_variable() {
     let (source, _) = source();
     let secret = source.resolve(&account("{ env = 'LAB_KEY' }")).await.unwrap().unwrap();

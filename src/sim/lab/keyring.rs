@@ -1,6 +1,6 @@
 //! The keys that a lab has given out, and for how long they are good.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::HeaderMap;
@@ -19,6 +19,26 @@ struct Key {
     name: String,
     text: String,
     until: Option<Instant>,
+}
+
+/// A lab's keys in the hands of another.
+#[derive(Clone)]
+pub struct Ring(pub(super) Arc<Keyring>);
+
+impl Ring {
+    /// Takes a key of this name from now on, for this long.
+    pub fn admit(&self, name: &str, text: &str, life: Duration) {
+        self.0.give(name, text);
+        let until = Instant::now() + life;
+        let mut keys = self.0.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        keys.iter_mut().filter(|key| key.text == text).for_each(|key| key.until = Some(until));
+    }
+
+    /// Takes this key no longer.
+    pub fn refuse(&self, text: &str) {
+        let mut keys = self.0.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        keys.iter_mut().filter(|key| key.text == text).for_each(|key| key.until = Some(Instant::now()));
+    }
 }
 
 impl Keyring {

@@ -23,6 +23,7 @@ use tokio::runtime::Runtime;
 
 pub use hint::Hint;
 pub use journal::Seen;
+pub use keyring::Ring;
 pub use queue::Queue;
 pub use rate::Telling;
 pub use script::{Script, frames};
@@ -147,6 +148,11 @@ impl Lab {
     /// Refuses the key of this name from `wait` on, as the vendor refuses a key that has expired.
     pub fn expire(&self, name: &str, wait: Duration) {
         self.room.keyring.expire(name, wait);
+    }
+
+    /// The lab's keys, for an identity provider that makes more of them.
+    pub fn ring(&self) -> Ring {
+        Ring(Arc::clone(&self.room.keyring))
     }
 
     /// Queues scripts for the calls (not for look-ups by GET) of this key. The empty name stands for calls without a
