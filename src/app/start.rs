@@ -11,6 +11,7 @@ use super::rests::Rests;
 use super::signals::{Signals, Wish};
 use super::{detach, env, leader, logs, overrides, tokens};
 use crate::accounts::{Credentials, Pool, Refresher};
+use crate::catalog::prices::Prices;
 use crate::cli::{Lines, Serve};
 use crate::config::{Live, Paths, watch};
 use crate::gateway::{Gate, Gateway};
@@ -94,26 +95,7 @@ impl House {
             lines.say(format_args!("warning: {damage}"));
         }
         let settings = Live::new(loaded.settings);
-        let source = Arc::new(Source::new(env, clock.clone()).with(Arc::clone(&vault)));
-        let known = Arc::new(Known::default());
-        let wires = tokens::Wires {
-            settings: settings.clone(),
-            vault: Arc::clone(&vault),
-            source: Arc::clone(&source),
-            known: Arc::clone(&known),
-            clock: clock.clone(),
-            pool: Some(Arc::clone(&pool)),
-        };
-        let refresher = wires.refresher();
-        let gateway = Gateway::new(crate::gateway::Parts {
-            settings: settings.clone(),
-            clock: clock.clone(),
-            pool: Arc::clone(&pool),
-            credentials: Credentials::new(source).with_tokens(refresher.clone()),
-            known,
-            prices,
-            ledger: Arc::clone(&ledger),
-        });
+        let (gateway, refresher) = gateway(&settings, &vault, &pool, &clock, prices, Arc::clone(&ledger));
         let wheel =
             Arc::new(Wheel::new(sources, settings.clone(), Arc::clone(&pool), gateway.clone(), loaded.warnings));
         let desk = Desk::new(ops::Parts {
@@ -198,6 +180,32 @@ impl House {
             lines.say(detach::READY);
         }
     }
+}
+
+/// The request path, and what renews its tokens.
+fn gateway(
+    settings: &Live,
+    vault: &Arc<Strongbox>,
+    pool: &Arc<Pool>,
+    clock: &Clock,
+    prices: Prices,
+    ledger: Arc<dyn Ledger>,
+) -> (Gateway, Refresher) {
+    let (settings, pool, clock) = (settings.clone(), Arc::clone(pool), clock.clone());
+    let source = Arc::new(Source::new(env, clock.clone()).with(Arc::clone(vault)));
+    let known = Arc::new(Known::default());
+    let wires = tokens::Wires {
+        settings: settings.clone(),
+        vault: Arc::clone(vault),
+        source: Arc::clone(&source),
+        known: Arc::clone(&known),
+        clock: clock.clone(),
+        pool: Some(Arc::clone(&pool)),
+    };
+    let refresher = wires.refresher();
+    let credentials = Credentials::new(source).with_tokens(refresher.clone());
+    let parts = crate::gateway::Parts { settings, clock, pool, credentials, known, prices, ledger };
+    (Gateway::new(parts), refresher)
 }
 
 /// How many models can be called.
