@@ -73,19 +73,20 @@ impl Health {
         self.rests.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What stands in the way of a call of this model.
+    /// What stands in the way of a call of this model. A probe keeps to the pace that was learnt as every call does.
     pub(super) fn gate(&self, model: &str, now: Time) -> Gate {
+        let mut way = Gate::Open;
         if self.ailing.load(Ordering::Acquire) {
             let rests = self.lock();
             let [whole, own] =
                 [rests.whole.as_ref(), rests.models.get(model)].map(|rest| rest.map_or(Gate::Open, |r| r.gate(now)));
-            let gate = worse(whole, own);
-            if gate != Gate::Open {
-                return gate;
+            way = worse(whole, own);
+            if !matches!(way, Gate::Open | Gate::Probe) {
+                return way;
             }
         }
         match self.tempos.holds(model, now) {
-            None => Gate::Open,
+            None => way,
             Some(at) => {
                 Gate::Until(at, Cow::Borrowed("calls are spaced after a 429"), Kind::Throttled(None, Scope::Model))
             }

@@ -16,6 +16,11 @@ use super::line::Line;
 use crate::accounts::{NotBefore, Pool};
 use crate::kit::{CallId, Clock, Time};
 
+/// Between two looks of one head, once it was woken so often in a row. A look that takes an account and has to give it
+/// back wakes every head, its own included.
+const LOOK: Duration = Duration::from_millis(1);
+const HASTY: u32 = 8;
+
 /// The waiting room of all plans.
 #[derive(Default)]
 pub(super) struct Parking {
@@ -104,6 +109,7 @@ impl Parking {
             return Err(not);
         }
         let (_place, mut turn) = self.join(&ticket, &not);
+        let mut hasty = 0;
         loop {
             if let Some(turn) = turn.take() {
                 tokio::select! {
@@ -119,6 +125,7 @@ impl Parking {
             if turn.is_some() {
                 continue;
             }
+            let looked = Instant::now();
             not = match seek() {
                 Ok(found) => return Ok(found),
                 Err(not) => not,
@@ -133,6 +140,10 @@ impl Parking {
             tokio::select! {
                 () = sleep_until(wake) => {}
                 () = changed => {}
+            }
+            hasty = if looked.elapsed() < LOOK { hasty + 1 } else { 0 };
+            if hasty > HASTY {
+                sleep_until(looked + LOOK).await;
             }
             if Instant::now() >= ticket.deadline {
                 return Err(not);
@@ -265,6 +276,24 @@ mod tests {
         assert!(began.elapsed() < Duration::from_millis(1), "and so it is told at once");
         assert!(parking.enter(&pool, &clock, ticket(60), seek).await.is_ok());
         assert!((cool..cool + Duration::from_millis(50)).contains(&began.elapsed()), "{:?}", began.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn looks_that_wake_each_other_do_not_become_a_storm() {
+        let (parking, clock) = (Parking::default(), Clock::system());
+        let pool = Pool::new(clock.clone());
+        let settings = crate::config::parse("").expect("the built-in settings");
+        let looks = std::cell::Cell::new(0);
+        let seek = || {
+            looks.set(looks.get() + 1);
+            // as a lease does that was taken and given back
+            pool.apply(&settings);
+            Err::<(), _>(NotBefore { busy: true, ..NotBefore::default() })
+        };
+        let deadline = Instant::now() + Duration::from_secs(1);
+        let ticket = Ticket { plan: "m", client: "c", deadline, room: 10, call: CallId::new() };
+        assert!(parking.enter(&pool, &clock, ticket, seek).await.is_err());
+        assert!((500..1100).contains(&looks.get()), "{}", looks.get());
     }
 
     #[tokio::test(start_paused = true)]

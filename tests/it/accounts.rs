@@ -103,6 +103,21 @@ fn a_probe_that_ends_without_a_verdict_lets_another_probe() {
 }
 
 #[test]
+fn a_probe_keeps_to_the_pace_that_the_refusal_taught() {
+    let bench = Bench::new([account("a")]);
+    for _ in 0..10 {
+        drop(bench.lease("m").expect("nothing stands in its way"));
+        bench.pass(Duration::from_millis(100));
+    }
+    bench.fail("m", throttled(2));
+    bench.pass(Duration::from_secs(2));
+    let not = bench.lease("m").err().expect("ten calls in ten seconds, and all of them were within the last three");
+    assert!(!not.busy && not.at > Some(bench.clock.now()), "one who waits is told until when: {not:?}");
+    bench.pass(not.at.expect("a time").since(bench.clock.now()));
+    assert!(bench.lease("m").is_ok(), "the probe");
+}
+
+#[test]
 fn an_absurd_hint_is_clamped_to_an_hour() {
     let bench = Bench::new([account("a")]);
     bench.fail("m", throttled(18 * 24 * 3600));
