@@ -8,7 +8,7 @@ use http::{HeaderName, HeaderValue};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::provider::{AdapterName, Auth, BodyRules, ErrorRule, Provider, Timeouts};
+use super::provider::{AdapterName, Auth, BodyRules, ErrorRule, Provider, Redact, Timeouts};
 use super::urls::{BaseUrl, EnvName, LocalUrl, ProxyUrl};
 use super::wait::Waits;
 
@@ -48,6 +48,9 @@ pub struct Stanza {
     pub drop_headers: Vec<String>,
     /// Changes to top-level body fields.
     pub body: BodyRules,
+    /// What becomes of secrets in prompts; the strictest of route, provider and client counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub redact: Option<Redact>,
     /// Outbound proxy: `http://`, `https://` or `socks5h://`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub proxy: Option<ProxyUrl>,
@@ -136,6 +139,7 @@ impl Stanza {
             headers,
             drop_headers,
             body: self.body,
+            redact: self.redact.unwrap_or_default(),
             proxy: self.proxy.map(|url| url.0),
             ca_file: self.ca_file.map(|file| folder.join(file)),
             timeouts: self.timeouts.over(base),

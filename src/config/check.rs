@@ -72,6 +72,7 @@ impl Check<'_> {
                 max_wait: shape.parking.max_wait.0,
                 max_parked: usize::try_from(shape.parking.max_parked).unwrap_or(usize::MAX),
             },
+            national_ids: shape.national_ids,
             header_after: shape.header_after.0,
             keep_alive: shape.keep_alive.0,
             body_limit: usize::try_from(shape.body_limit.0).unwrap_or(usize::MAX),
@@ -136,12 +137,15 @@ impl Check<'_> {
         }
         self.headers(&key, &alias.headers);
         let route = alias.route.into_iter().map(|route| route.0).collect();
-        (name, Alias { route, strategy: alias.strategy, body: alias.body, headers: alias.headers })
+        (
+            name,
+            Alias { route, strategy: alias.strategy, body: alias.body, headers: alias.headers, redact: alias.redact },
+        )
     }
 
     fn client(&mut self, name: String, client: ClientEntry) -> (String, ClientRules) {
         self.headers(&Key::of(&["clients", &name]), &client.headers);
-        (name, ClientRules { body: client.body, headers: client.headers })
+        (name, ClientRules { body: client.body, headers: client.headers, redact: client.redact })
     }
 
     fn dialectic(&mut self, name: String, entry: DialecticEntry) -> (String, Dialectic) {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::catalog::{BodyRules, Provider};
+use crate::catalog::{BodyRules, Provider, Redact};
 
 /// Every setting, checked. Built only by this room.
 #[derive(Clone, Debug)]
@@ -44,6 +44,8 @@ pub struct Settings {
     pub dialectics: BTreeMap<String, Dialectic>,
     /// The waiting room.
     pub parking: Parking,
+    /// Countries whose national numbers of persons count as secrets.
+    pub national_ids: Vec<Nation>,
     /// A stream's wait after which 200 and keep-alives are sent.
     pub header_after: Duration,
     /// Between two keep-alive frames.
@@ -147,6 +149,8 @@ pub struct Alias {
     pub body: BodyRules,
     /// Headers set for this route.
     pub headers: BTreeMap<String, String>,
+    /// What becomes of secrets in prompts.
+    pub redact: Redact,
 }
 
 /// How an account is chosen among those that could take the call.
@@ -173,6 +177,8 @@ pub struct ClientRules {
     pub body: BodyRules,
     /// Headers set for this client.
     pub headers: BTreeMap<String, String>,
+    /// What becomes of secrets in prompts.
+    pub redact: Redact,
 }
 
 /// Several models that answer one call together.
@@ -205,4 +211,26 @@ pub struct Parking {
     pub max_wait: Duration,
     /// The most calls that wait.
     pub max_parked: usize,
+}
+
+/// A country whose national numbers of persons count as secrets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Nation {
+    /// Brazil: CPF.
+    Br,
+    /// Canada: SIN.
+    Ca,
+    /// Germany: tax identification number.
+    De,
+    /// Spain: DNI.
+    Es,
+    /// France: NIR.
+    Fr,
+    /// The Netherlands: BSN.
+    Nl,
+    /// Poland: PESEL.
+    Pl,
+    /// The United States: SSN.
+    Us,
 }

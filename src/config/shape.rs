@@ -9,8 +9,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::forms::{Route, Size};
-use super::settings::{Listen, Mode, Strategy};
-use crate::catalog::{BaseUrl, BodyRules, EnvName, ProxyUrl, Stanza, Timeouts, Wait, Waits};
+use super::settings::{Listen, Mode, Nation, Strategy};
+use crate::catalog::{BaseUrl, BodyRules, EnvName, ProxyUrl, Redact, Stanza, Timeouts, Wait, Waits};
 
 /// The settings file.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -50,6 +50,8 @@ pub(super) struct Shape {
     pub timeouts: Waits,
     /// The waiting room.
     pub parking: ParkingEntry,
+    /// Countries whose national numbers of persons count as secrets; none unless named.
+    pub national_ids: Vec<Nation>,
     /// Providers by id; a shipped id needs no stanza, one here overrides only the keys it names.
     pub providers: BTreeMap<String, Stanza>,
     /// Credentials.
@@ -169,6 +171,8 @@ pub(super) struct AliasEntry {
     pub body: BodyRules,
     /// Headers set for this route.
     pub headers: BTreeMap<String, String>,
+    /// What becomes of secrets in prompts; the strictest of route, provider and client counts.
+    pub redact: Redact,
 }
 
 /// Rules for the calls of one client key.
@@ -179,6 +183,8 @@ pub(super) struct ClientEntry {
     pub body: BodyRules,
     /// Headers set for this client.
     pub headers: BTreeMap<String, String>,
+    /// What becomes of secrets in prompts; the strictest of route, provider and client counts.
+    pub redact: Redact,
 }
 
 /// Several models that answer one call together.
@@ -212,6 +218,7 @@ impl Default for Shape {
             upload_limit: Size(2 << 30),
             timeouts: Timeouts::default().into(),
             parking: ParkingEntry::default(),
+            national_ids: Vec::new(),
             providers: BTreeMap::new(),
             accounts: Vec::new(),
             models: BTreeMap::new(),

@@ -92,7 +92,7 @@ impl Attempt<'_> {
         let answer = adapter::Answer::new(status.as_u16(), headers, join(chunks), &self.inner.known);
         let provider = &self.route.provider;
         let fault = adapter::of(provider.adapter).classify(provider, &answer, self.inner.clock.now());
-        self.inner.known.clean(fault)
+        self.inner.known.clean_fault(fault)
     }
 
     /// Reads a good head's body far enough to know that it is no error in disguise.
@@ -154,7 +154,7 @@ impl Attempt<'_> {
             }
         }
         match found.flatten() {
-            Some(fault) => Err(self.inner.known.clean(fault)),
+            Some(fault) => Err(self.inner.known.clean_fault(fault)),
             None => Ok((chunks, body)),
         }
     }
@@ -184,7 +184,7 @@ impl Attempt<'_> {
         let now = self.inner.clock.now();
         let fault = adapter::of(provider.adapter).first_event(provider, &join(chunks.clone()), &self.inner.known, now);
         match fault {
-            Some(fault) => Err(self.inner.known.clean(fault)),
+            Some(fault) => Err(self.inner.known.clean_fault(fault)),
             None => Ok((chunks, rest.ok_or_else(|| self.no_answer())?)),
         }
     }

@@ -75,6 +75,7 @@ mod prices_check;
 mod prices_expected;
 mod prices_import;
 mod redact;
+mod redact_rules;
 mod serve_bad_input;
 mod serve_keys;
 mod serve_leaving;
