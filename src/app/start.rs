@@ -44,13 +44,14 @@ pub(super) async fn serve(serve: &Serve, paths: Paths, lines: &mut Lines<'_>) ->
 
 async fn attend(serve: &Serve, paths: Paths, lines: &mut Lines<'_>) -> Result<(), Failure> {
     let signals = Signals::listen().map_err(|error| Failure::new(format_args!("signals cannot be heard: {error}")))?;
-    if let Some(words) = logs::start(serve.log) {
+    let known = Known::default();
+    if let Some(words) = logs::start(serve.log, known.clone()) {
         lines
             .say(format_args!("warning: KEYWHEEL_LOG={words} is not understood; write it like info or keywheel=debug"));
     }
     raise_descriptors();
     let _leader = leader::claim(&paths.state).await?;
-    let house = House::build(serve, paths, lines).await?;
+    let house = House::build(serve, paths, known, lines).await?;
     house.live(signals, serve, lines).await
 }
 
@@ -67,7 +68,7 @@ struct House {
 }
 
 impl House {
-    async fn build(serve: &Serve, paths: Paths, lines: &mut Lines<'_>) -> Result<Self, Failure> {
+    async fn build(serve: &Serve, paths: Paths, known: Known, lines: &mut Lines<'_>) -> Result<Self, Failure> {
         let clock = Clock::system();
         let started = clock.now();
         ensure_first(&paths.state).map_err(Failure::new)?;
@@ -89,7 +90,7 @@ impl House {
             clock: clock.clone(),
             pool: Arc::clone(&pool),
             credentials: Credentials::new(Arc::new(Source::new(env, clock.clone()))),
-            known: Arc::new(Known::default()),
+            known: Arc::new(known),
             ledger: Arc::clone(&ledger),
         });
         let wheel = Arc::new(Wheel::new(sources, settings.clone(), Arc::clone(&pool), loaded.warnings));

@@ -8,12 +8,13 @@ use tokio::time::Instant;
 use super::attempt::{Attempt, Opened};
 use super::journal::Journal;
 use super::parking::Ticket;
+use super::restore::restored;
 use super::router::{Plan, Query};
 use super::{Inner, Trace, session};
 use crate::accounts::{Lease, NotBefore, Wanted};
 use crate::config::{Account, Settings};
 use crate::kit::{Blame, Fault, Kind, Next, Time};
-use crate::redact::{self, Redacted};
+use crate::redact::Unsent;
 use crate::store::Outcome;
 use crate::wire::{Call, Payload};
 
@@ -61,7 +62,7 @@ impl Inner {
             provider: call.headers.get("x-keywheel-provider").and_then(|value| value.to_str().ok()),
         };
         let result = match query.plan() {
-            Ok(plan) => self.dispatch(redact::pass(call), &settings, &plan, &mut journal).await,
+            Ok(plan) => self.dispatch(Unsent::new(call), &settings, &plan, &mut journal).await,
             Err(fault) => Err((fault, None)),
         };
         match result {
@@ -76,7 +77,7 @@ impl Inner {
 
     async fn dispatch(
         &self,
-        mut call: Redacted,
+        mut call: Unsent,
         settings: &Settings,
         plan: &Plan,
         journal: &mut Journal,
@@ -92,6 +93,7 @@ impl Inner {
         let patience =
             call.patience.map_or(settings.parking.max_wait, |own| settings.parking.max_wait.min(own * 9 / 10));
         let deadline = Instant::now() + patience;
+        self.known.heed(&settings.national_ids);
         let mut again = None;
         while tries.count < MOST_ATTEMPTS {
             let found = match again.take() {
@@ -103,11 +105,13 @@ impl Inner {
                 Err(not) => return Err(tries.fail(&not)),
             };
             let route = &plan.routes[at];
+            let policy = plan.redact(route, settings.clients.get(&call.caller.name));
+            let passed = call.pass(policy, &self.known).map_err(|fault| (fault, None))?;
             journal.attempt(&route.provider.id, &lease.account().id, &route.model);
-            let upload = matches!(call.payload, Payload::Upload(_));
+            let upload = matches!(passed.payload, Payload::Upload(_));
             let attempt = Attempt { inner: self, settings, plan, route, lease: &lease };
-            match attempt.run(&mut call, journal).await {
-                Ok(opened) => return Ok((opened, lease)),
+            match attempt.run(passed, journal).await {
+                Ok(opened) => return Ok((restored(opened, passed.masks()), lease)),
                 Err(fault) => {
                     journal.fault(&fault);
                     // what broke on the client's side before any answer says nothing of the account
@@ -132,7 +136,7 @@ impl Inner {
     #[expect(clippy::too_many_arguments, reason = "everything that a choice depends on, named at its only call")]
     async fn lease(
         &self,
-        call: &Redacted,
+        call: &Call,
         settings: &Settings,
         plan: &Plan,
         tries: &Tries,

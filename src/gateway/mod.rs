@@ -10,6 +10,7 @@ mod late;
 mod models;
 mod parking;
 mod relay;
+mod restore;
 mod router;
 mod sending;
 mod session;

@@ -5,11 +5,16 @@ mod call;
 mod clean;
 mod forms;
 mod known;
+mod masks;
+mod prompt;
+mod restore;
 pub mod rules;
 mod scan;
+mod walk;
 
-pub use call::{Redacted, pass};
+pub use call::{Redacted, Unsent, pass};
 pub use clean::Flow;
 pub use known::Known;
+pub use masks::Masks;
+pub use restore::Restorer;
 pub use scan::{Hit, Unsearched};
-

@@ -85,11 +85,15 @@ fn password(text: &[u8], anchor: Range<usize>) -> Option<Range<usize>> {
     }
     let digit = value.iter().any(u8::is_ascii_digit);
     let letter = value.iter().any(u8::is_ascii_alphabetic);
+    // `password: the_old_one_v2` is code, `DB_PASSWORD=the_old_one_v2` is none
+    let code = !text[anchor.start].is_ascii_uppercase() && value.contains(&b'_') && !is_random(value);
     let sign = value.iter().any(|byte| b"!@#%^&*+=?".contains(byte));
     let counts = match (field.data, field.quoted) {
         (true, _) => value.len() >= 4 && !value.contains(&b' '),
         (false, true) => value.len() >= 6 && letter && (digit || sign) && !value.contains(&b' '),
-        (false, false) => value.len() >= 6 && letter && digit && !value.contains(&b'.') && !value.contains(&b':'),
+        (false, false) => {
+            value.len() >= 6 && letter && digit && !code && !value.contains(&b'.') && !value.contains(&b':')
+        }
     };
     counts.then_some(field.value)
 }
