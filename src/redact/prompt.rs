@@ -128,7 +128,7 @@ fn each_hit(
 fn hits(place: &Place<'_>, text: &[u8], known: &Known) -> Option<Vec<Hit>> {
     let key = place.key().to_ascii_lowercase();
     let holds = |part: &&str| memchr::memmem::find(&key, part.as_bytes()).is_some();
-    if text.len() > FIELD || key.len() > 64 || !TELLING.iter().any(|part| holds(&part)) {
+    if text.len() > FIELD || key.len() > 64 || !TELLING.iter().any(holds) {
         return known.hits(text).ok();
     }
     let head = [b"\"", key.as_slice(), b"\":\""].concat();

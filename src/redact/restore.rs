@@ -50,6 +50,16 @@ struct Edit {
     text: String,
 }
 
+/// A string that is one bit of a field.
+struct Bit {
+    place: Range<usize>,
+    /// The field, and which stream within the stream it belongs to.
+    key: String,
+    nesting: Nesting,
+    /// The numbers of its frame and, if anything changes, of its edit.
+    at: (usize, usize),
+}
+
 /// A field whose last bit ended in what may begin a placeholder.
 struct Open {
     tail: String,
@@ -132,10 +142,13 @@ impl Events {
                 return edits.extend(whole(data, from, place, &leaf, masks));
             }
             bits |= !range.is_empty();
-            let key = format!("{place}{stream}");
-            let range = from + range.start..from + range.end;
-            let edit =
-                self.bit(frame, range, key, nesting(place, data), (self.left + self.waiting.len(), edits.len()), masks);
+            let bit = Bit {
+                place: from + range.start..from + range.end,
+                key: format!("{place}{stream}"),
+                nesting: nesting(place, data),
+                at: (self.left + self.waiting.len(), edits.len()),
+            };
+            let edit = self.bit(frame, bit, masks);
             edits.extend(edit);
         });
         // what says something else, and no next bit, ends every field
@@ -147,15 +160,8 @@ impl Events {
     }
 
     /// The next bit of a field: what is carried over from the last one goes in front.
-    fn bit(
-        &mut self,
-        frame: &[u8],
-        place: Range<usize>,
-        key: String,
-        nesting: Nesting,
-        (at, edit): (usize, usize),
-        masks: &Masks,
-    ) -> Option<Edit> {
+    fn bit(&mut self, frame: &[u8], bit: Bit, masks: &Masks) -> Option<Edit> {
+        let Bit { place, key, nesting, at: (at, edit) } = bit;
         let decoded = Decoded::of(&frame[place.clone()])?;
         let said = String::from_utf8_lossy(&decoded.text);
         // an empty bit ends nothing

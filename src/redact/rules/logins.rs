@@ -58,7 +58,7 @@ fn bearer(text: &[u8], anchor: Range<usize>) -> Option<Range<usize>> {
 fn basic(text: &[u8], anchor: Range<usize>) -> Option<Range<usize>> {
     let length = run(text, anchor.end, BASE64);
     let place = anchor.end..anchor.end + length;
-    if length < 8 || length > 1024 || !begins(text, anchor.start) {
+    if !(8..=1024).contains(&length) || !begins(text, anchor.start) {
         return None;
     }
     let plain = STANDARD.decode(&text[place.clone()]).ok()?;
