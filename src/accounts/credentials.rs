@@ -22,6 +22,13 @@ impl Credentials {
         self.0.resolve(account).await.map_err(|error| Fault::new(Kind::NoSecret, error.to_string()))
     }
 
+    /// A secret newer than the one that the provider has just refused, fetched once for all calls that were refused with
+    /// it; `None` where there is nothing newer, and the account's key is rejected. A fault takes the place of the refusal:
+    /// it says why there is no newer one.
+    pub async fn renewed(&self, account: &Account, refused: &Secret) -> Result<Option<Secret>, Fault> {
+        self.0.renew(account, refused).await.map_err(|error| Fault::new(Kind::NoSecret, error.to_string()))
+    }
+
     /// The provider refused the secret: what was kept of it is not used again.
     pub fn rejected(&self, account: &Account) {
         self.0.invalidate(&account.id);

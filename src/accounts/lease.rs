@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
-use super::pool::Pool;
+use super::pool::{Pool, spread};
 use super::seat::Seat;
 use crate::config::Account;
 use crate::kit::{Fault, Time};
@@ -37,6 +38,12 @@ impl Lease {
         let (model, affinity) = (self.model.clone(), self.affinity);
         drop(self);
         pool.again(&seat, &model, affinity)
+    }
+
+    /// A wait between half of this one and one and a half times it, so that calls that failed together do not come back
+    /// together.
+    pub fn spread(&self, wait: Duration) -> Duration {
+        wait / 2 + wait * spread(self.token) / 1023
     }
 
     /// The attempt failed: whoever is to blame cools down.

@@ -2,7 +2,7 @@
 
 use super::Lease;
 use super::health::Attempted;
-use super::pool::{Pool, mix};
+use super::pool::{Pool, spread};
 use crate::kit::{Blame, Fault, Kind};
 
 impl Pool {
@@ -18,7 +18,7 @@ impl Pool {
     pub(super) fn failed(&self, lease: &Lease, fault: &Fault) {
         let now = self.clock.now();
         let seat = &lease.seat;
-        let at = Attempted { began: lease.taken, failed: now, spread: (mix(lease.token) % 1024) as u32 };
+        let at = Attempted { began: lease.taken, failed: now, spread: spread(lease.token) };
         let blame = fault.kind.blame();
         match blame {
             Blame::Provider => seat.breaker.failed(lease.token, now),

@@ -14,7 +14,7 @@ use super::row::Row;
 use super::seat::Seat;
 use super::verdict::NotBefore;
 use super::wanted::Wanted;
-use crate::config::{Settings, Strategy};
+use crate::config::{Account, Settings, Strategy};
 use crate::kit::{Clock, Time};
 
 /// All accounts. Readers work on a snapshot of the roster; each account's state is its own small lock.
@@ -75,6 +75,14 @@ impl Pool {
                 Err(Taken) => lost.push(at),
             }
         }
+    }
+
+    /// An account that could take a call now, and is not taken: for a question that is no call, such as that for the
+    /// provider's models, which must not keep a call waiting.
+    pub fn able(&self, wanted: Wanted<'_>) -> Option<Arc<Account>> {
+        let (now, roster) = (self.clock.now(), self.roster.load());
+        let mut seats = roster.by_provider.get(wanted.provider)?.iter().map(|&at| &roster.seats[at]);
+        seats.find(|seat| seat.stands(&wanted, now).is_ok()).map(|seat| Arc::clone(&seat.account))
     }
 
     /// Takes the account of a lease that was just given back once more, where nothing stands in its way by now.
@@ -143,8 +151,13 @@ impl Pool {
 /// Another call was quicker.
 struct Taken;
 
+/// A number from 0 to 1023 that no two attempts in a row share, for jitter.
+pub(super) const fn spread(token: u64) -> u32 {
+    (mix(token) % 1024) as u32
+}
+
 /// Spreads a counter over all bits (the finaliser of SplitMix64), so that ties and jitter need no random source.
-pub(super) const fn mix(counter: u64) -> u64 {
+const fn mix(counter: u64) -> u64 {
     let mut x = counter.wrapping_mul(0x9E37_79B9_7F4A_7C15);
     x = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);

@@ -1,7 +1,7 @@
 //! DeepSeek: limits are on calls at once, and completions live beside the others.
 //!
 //! Its keep-alives (blank lines before a body, comments in a stream) and its `reasoning_content` are passed on as they
-//! are: a tool turn whose reasoning was taken out is refused.
+//! are: a tool turn whose reasoning was taken out is refused, and mended then.
 
 use std::time::Duration;
 
@@ -9,7 +9,8 @@ use super::{Adapter, Answer, Verdict, hint, place};
 use crate::catalog::Provider;
 use crate::kit::fault::Scope;
 use crate::kit::{Kind, Time};
-use crate::wire::Endpoint;
+use crate::redact::Redacted;
+use crate::wire::{Edit, Endpoint, Json, Payload, edit_items};
 
 /// DeepSeek.
 pub(super) struct Deepseek;
@@ -49,4 +50,20 @@ impl Adapter for Deepseek {
             _ => None,
         }
     }
+
+    fn amend(&self, call: &Redacted, answer: &Answer) -> Vec<Edit> {
+        let refused = answer.status == 400 && answer.words.message.contains("reasoning_content");
+        let Payload::Json(body) = &call.payload else { return Vec::new() };
+        let turns = body.raw("messages").filter(|_| refused).and_then(|turns| edit_items(turns, placeholder));
+        turns.map(|turns| Edit::Set("messages".into(), turns)).into_iter().collect()
+    }
+}
+
+/// Many clients keep no reasoning between turns. Any text is taken in its place (provider facts, row 43).
+fn placeholder(turn: &Json) -> Vec<Edit> {
+    let kept = turn.str("reasoning_content").is_some_and(|text| !text.is_empty());
+    if turn.str("role").as_deref() != Some("assistant") || kept {
+        return Vec::new();
+    }
+    vec![Edit::set_str("reasoning_content", " ")]
 }

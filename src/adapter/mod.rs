@@ -21,7 +21,7 @@ mod xai;
 use bytes::Bytes;
 use http::HeaderMap;
 
-pub use body::edits_of;
+pub use body::{ask_usage, edits_of};
 pub use classify::Verdict;
 pub use models::model_ids;
 
@@ -93,6 +93,13 @@ pub trait Adapter: Send + Sync {
     fn verdict(&self, answer: &Answer, now: Time) -> Option<Verdict> {
         let _ = (answer, now);
         None
+    }
+
+    /// What to change in a call that was refused as the client's mistake, so that one more try at the same account can
+    /// succeed; empty where only the client can mend it. Asked once in a call.
+    fn amend(&self, call: &Redacted, answer: &Answer) -> Vec<Edit> {
+        let _ = (call, answer);
+        Vec::new()
     }
 
     /// What an error answer means: content filters first, then the provider's rows, the vendor's rules, the general table.

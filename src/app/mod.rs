@@ -63,6 +63,7 @@ fn act(command: &Command, lines: &mut Lines<'_>) -> Result<(), Failure> {
         Verb::Account(verb) => on_one_core(questions::accounts(verb, &paths, lines)),
         Verb::Model(verb) => on_one_core(questions::models(verb, &paths, lines)),
         Verb::Requests(asked) => on_one_core(questions::requests(asked, &paths, lines)),
+        Verb::Cost(asked) => on_one_core(questions::costs(asked, &paths, lines)),
         Verb::Status(format) => on_one_core(questions::status(*format, &paths, lines)),
         Verb::Stop => on_one_core(questions::stop(&paths, lines)),
         Verb::Reload => on_one_core(questions::reload(&paths, lines)),

@@ -8,9 +8,10 @@ use super::failure::Failure;
 use super::start::{GRACE, LEDGER_FILE};
 use super::{leader, settings};
 use crate::catalog::Provider;
-use crate::cli::{AccountVerb, Format, Lines, ModelVerb, ProviderVerb, Requests, show};
+use crate::cli::{AccountVerb, Cost, Format, Lines, ModelVerb, ProviderVerb, Requests, cost, show};
 use crate::client::Remote;
 use crate::config::Paths;
+use crate::kit::{Clock, Time};
 use crate::operator::{AccountRow, Ask, Operator, Reason, Refusal, Reply};
 use crate::ops;
 use crate::store::{Filter, Sqlite};
@@ -89,6 +90,21 @@ pub(super) async fn requests(asked: &Requests, paths: &Paths, lines: &mut Lines<
     }
 }
 
+/// What calls consumed and cost; read from the ledger's file when no gateway runs.
+pub(super) async fn costs(asked: &Cost, paths: &Paths, lines: &mut Lines<'_>) -> Result<(), Failure> {
+    let now = Clock::system().now();
+    let since = asked.since.map(|since| since.moment(now));
+    let question = Ask::Costs { by: asked.by.clone(), since: since.map(Time::as_micros) };
+    let reply = match Remote::find(&paths.socket()).await {
+        Ok(gateway) => gateway.ask(question).await.map_err(refused)?,
+        Err(_) => from_ledger(paths, question)?,
+    };
+    match reply {
+        Reply::Costs(rows) => Ok(cost::show(lines, asked, &rows, since.map(|since| now.since(since)))?),
+        other => Err(unexpected(&other)),
+    }
+}
+
 /// Providers; read from the configuration when no gateway runs.
 pub(super) async fn providers(verb: &ProviderVerb, paths: &Paths, lines: &mut Lines<'_>) -> Result<(), Failure> {
     match verb {
@@ -159,10 +175,14 @@ fn signal(pid: u32, order: &Ask, lines: &mut Lines<'_>) -> Result<(), Failure> {
 fn from_ledger(paths: &Paths, question: Ask) -> Result<Reply, Failure> {
     let path = paths.data.join(LEDGER_FILE);
     if !path.exists() {
-        return Ok(Reply::Requests(Vec::new()));
+        return Ok(match question {
+            Ask::Costs { .. } => Reply::Costs(Vec::new()),
+            _ => Reply::Requests(Vec::new()),
+        });
     }
     let ledger = Sqlite::open(&path).map_err(Failure::new)?;
     match question {
+        Ask::Costs { by, since } => ops::costs(&ledger, &by, since).map_err(refused),
         Ask::Request { id } => ops::request(&ledger, &id).map_err(refused),
         Ask::Requests { limit, failed } => {
             ops::requests(&ledger, &Filter { limit, failed, ..Filter::default() }).map_err(refused)

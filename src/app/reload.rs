@@ -6,7 +6,9 @@ use tokio::sync::Notify;
 
 use super::env;
 use crate::accounts::Pool;
-use crate::config::{Live, Loaded, Overrides, Paths, Problems, Settings, discover, load};
+use crate::catalog::prices::Prices;
+use crate::config::{Live, Loaded, Overrides, Paths, Settings, discover, load, pricing};
+use crate::gateway::Gateway;
 use crate::ops::{Doing, Helm};
 
 /// What there is to know for reading the configuration again.
@@ -17,14 +19,20 @@ pub(super) struct Sources {
 }
 
 impl Sources {
-    /// Reads every layer and looks for local servers; a few hundred milliseconds at most.
-    pub(super) async fn read(&self) -> Result<Loaded, Problems> {
+    /// Reads every layer and the prices, and looks for local servers; a few hundred milliseconds at most. The error says
+    /// in sentences what is wrong.
+    pub(super) async fn read(&self) -> Result<(Loaded, Prices), String> {
         let Self { paths, overrides } = self.clone();
-        let read = tokio::task::spawn_blocking(move || load(&paths, &overrides, &env)).await;
-        let mut loaded = read.unwrap_or_else(|defect| std::panic::resume_unwind(defect.into_panic()))?;
+        let read = tokio::task::spawn_blocking(move || {
+            let loaded = load(&paths, &overrides, &env).map_err(|problems| problems.to_string())?;
+            let prices = pricing::prices(&paths).map_err(|error| error.to_string())?;
+            Ok::<_, String>((loaded, prices))
+        });
+        let read = read.await.unwrap_or_else(|defect| std::panic::resume_unwind(defect.into_panic()));
+        let (mut loaded, prices) = read?;
         let found = discover::probe(discover::candidates(&loaded.settings)).await;
         loaded.settings.adopt(found);
-        Ok(loaded)
+        Ok((loaded, prices))
     }
 }
 
@@ -33,6 +41,7 @@ pub(super) struct Wheel {
     sources: Sources,
     settings: Live,
     pool: Arc<Pool>,
+    gateway: Gateway,
     // an async mutex: a reload waits for local servers, and two at once could put the older one in force
     reloading: tokio::sync::Mutex<()>,
     // a std mutex: held to read or replace a few sentences
@@ -50,11 +59,18 @@ struct Words {
 
 impl Wheel {
     /// Over settings that are in force already.
-    pub(super) fn new(sources: Sources, settings: Live, pool: Arc<Pool>, remarks: Vec<String>) -> Self {
+    pub(super) fn new(
+        sources: Sources,
+        settings: Live,
+        pool: Arc<Pool>,
+        gateway: Gateway,
+        remarks: Vec<String>,
+    ) -> Self {
         Self {
             sources,
             settings,
             pool,
+            gateway,
             reloading: tokio::sync::Mutex::default(),
             words: Mutex::new(Words { failed: None, remarks }),
             reloaded: Notify::new(),
@@ -82,7 +98,7 @@ impl Wheel {
 
     async fn turn(&self) -> Result<String, String> {
         let _one_at_a_time = self.reloading.lock().await;
-        let loaded = self.sources.read().await.map_err(|problems| {
+        let (loaded, prices) = self.sources.read().await.map_err(|problems| {
             let words = format!("the configuration in force stays, since the new one is not valid:\n{problems}");
             self.words().failed = Some(words.clone());
             words
@@ -98,6 +114,7 @@ impl Wheel {
         // accounts first: a call that plans by the new settings must find them
         self.pool.apply(&settings);
         self.settings.replace(settings);
+        self.gateway.reprice(prices);
         self.reloaded.notify_one();
         Ok(done)
     }

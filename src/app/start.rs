@@ -74,7 +74,7 @@ impl House {
         ensure_first(&paths.state).map_err(Failure::new)?;
         let keys = Arc::new(Keys::open(&paths.state.join(STORE_FILE)).map_err(Failure::new)?);
         let sources = Sources { paths: paths.clone(), overrides: overrides(serve) };
-        let loaded = sources.read().await.map_err(Failure::bad_config)?;
+        let (loaded, prices) = sources.read().await.map_err(Failure::bad_config)?;
         for warning in &loaded.warnings {
             lines.say(format_args!("warning: {warning}"));
         }
@@ -91,9 +91,11 @@ impl House {
             pool: Arc::clone(&pool),
             credentials: Credentials::new(Arc::new(Source::new(env, clock.clone()))),
             known: Arc::new(known),
+            prices,
             ledger: Arc::clone(&ledger),
         });
-        let wheel = Arc::new(Wheel::new(sources, settings.clone(), Arc::clone(&pool), loaded.warnings));
+        let wheel =
+            Arc::new(Wheel::new(sources, settings.clone(), Arc::clone(&pool), gateway.clone(), loaded.warnings));
         let desk = Desk::new(ops::Parts {
             settings: settings.clone(),
             pool,

@@ -44,6 +44,8 @@ pub struct Provider {
     pub body: BodyRules,
     /// What becomes of secrets in prompts.
     pub redact: Redact,
+    /// Whether streams are asked for usage where the client did not.
+    pub ask_usage: bool,
     /// Outbound proxy: `http://`, `https://` or `socks5h://`.
     pub proxy: Option<String>,
     /// A PEM file with certificate authorities to trust besides the system's.

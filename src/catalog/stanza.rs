@@ -51,6 +51,10 @@ pub struct Stanza {
     /// What becomes of secrets in prompts; the strictest of route, provider and client counts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub redact: Option<Redact>,
+    /// Whether it takes `stream_options.include_usage`: streams are then asked for what they consumed, and the extra frame
+    /// is kept from clients that did not ask for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ask_usage: Option<bool>,
     /// Outbound proxy: `http://`, `https://` or `socks5h://`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub proxy: Option<ProxyUrl>,
@@ -140,6 +144,7 @@ impl Stanza {
             drop_headers,
             body: self.body,
             redact: self.redact.unwrap_or_default(),
+            ask_usage: self.ask_usage.unwrap_or_default(),
             proxy: self.proxy.map(|url| url.0),
             ca_file: self.ca_file.map(|file| folder.join(file)),
             timeouts: self.timeouts.over(base),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::{PriceVerb, wait};
+use super::{Cost, PriceVerb, wait};
 
 /// The heading of the options that every verb takes.
 const PLACES: &str = "Places";
@@ -39,6 +39,8 @@ pub enum Verb {
     /// List the newest calls, or show one with its attempts and decisions
     #[command(visible_alias = "request")]
     Requests(Requests),
+    /// Say what calls consumed and what they cost
+    Cost(Cost),
     /// Make, list, rotate and remove client keys
     #[command(subcommand)]
     Client(ClientVerb),

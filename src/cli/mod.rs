@@ -1,6 +1,7 @@
 //! The command line: words in, a `Command` out; records in, lines out. What a command does is in `app`.
 
 pub mod command;
+pub mod cost;
 pub mod exit;
 pub mod lines;
 mod pages;
@@ -13,6 +14,7 @@ pub use command::{
     AccountVerb, ClientVerb, Command, ConfigVerb, Format, LogFormat, ModelVerb, NewClient, ProviderVerb, Requests,
     Serve, Verb,
 };
+pub use cost::Cost;
 pub use exit::Exit;
 pub use lines::Lines;
 pub use price::PriceVerb;

@@ -10,7 +10,7 @@ use clap_mangen::Man;
 use super::Exit;
 
 /// The examples below each verb's help, by its path.
-const EXAMPLES: [(&str, &str); 12] = [
+const EXAMPLES: [(&str, &str); 13] = [
     (
         "serve",
         "  keywheel serve                                    on 127.0.0.1:4141 and the home's socket
@@ -24,6 +24,11 @@ const EXAMPLES: [(&str, &str); 12] = [
         "  keywheel requests --failed                        what went wrong lately
   keywheel requests 0192f3                          one call: attempts, decisions, times
   keywheel requests --json | jq -r .model           for scripts",
+    ),
+    (
+        "cost",
+        "  keywheel cost --since 30d                         by model, the dearest first
+  keywheel cost --by day --since 2026-11-01 --csv   for a sheet",
     ),
     ("client add", "  keywheel client add ci --models 'lab/*' --ttl 30d --rpm 60"),
     ("client rotate", "  keywheel client rotate ci --overlap 1h            the old key works for another hour"),

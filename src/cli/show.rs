@@ -63,8 +63,9 @@ pub fn models(lines: &mut Lines<'_>, format: Format, rows: &[ModelRow], why: boo
 
 /// Calls, newest first.
 pub fn requests(lines: &mut Lines<'_>, format: Format, rows: &[RequestRow]) -> io::Result<()> {
-    let mut table =
-        Table::new(["id", "at", "client", "endpoint", "model", "account", "status", "tries", "parked", "total"]);
+    let mut table = Table::new([
+        "id", "at", "client", "endpoint", "model", "account", "status", "tries", "parked", "total", "tokens", "cost",
+    ]);
     for row in rows {
         let status = match row.outcome.as_str() {
             "broken" | "left" => format!("{} {}", row.status, row.outcome),
@@ -81,9 +82,28 @@ pub fn requests(lines: &mut Lines<'_>, format: Format, rows: &[RequestRow]) -> i
             row.attempts.to_string(),
             format!("{} ms", row.parked_ms),
             format!("{} ms", row.total_ms),
+            tokens(row),
+            cost(row),
         ]);
     }
     lines.list(format, rows, table, "no calls yet")
+}
+
+/// What went in and what came out.
+fn tokens(row: &RequestRow) -> String {
+    row.usage.map_or_else(
+        || "–".to_owned(),
+        |of| format!("{} → {}", of.input + of.cache_read + of.cache_write, of.output + of.reasoning),
+    )
+}
+
+/// `~` marks an estimate.
+fn cost(row: &RequestRow) -> String {
+    match &row.cost_usd {
+        None if row.usage.is_some() => "unpriced".to_owned(),
+        None => "–".to_owned(),
+        Some(usd) => format!("{}${usd}", if row.estimated { "~" } else { "" }),
+    }
 }
 
 /// One record as `name: value` lines; members that are lists of objects become tables below.

@@ -29,7 +29,7 @@ pub struct Watch {
 #[error("changes of {0} cannot be watched: {1}; run `keywheel reload` after an edit")]
 pub struct WatchError(PathBuf, #[source] notify::Error);
 
-/// Calls back, on a thread of its own, after the settings file, a provider file or the project's file changed, appeared
+/// Calls back, on a thread of its own, after the settings file, a provider or price file or the project's file changed, appeared
 /// or went. A change may have been reported by the time the watch stands, so load after starting it.
 pub fn watch(paths: &Paths, changed: impl Fn() + Send + 'static) -> Result<Watch, WatchError> {
     // one place: an event that finds it taken adds nothing
@@ -50,10 +50,14 @@ pub fn watch(paths: &Paths, changed: impl Fn() + Send + 'static) -> Result<Watch
     Ok(Watch { _watcher: watcher })
 }
 
+/// Below the configuration folder: providers, prices of the user's own, and imported ones.
+const FOLDERS: [&str; 3] = ["providers", "pricing", "pricing/imported"];
+
 /// What is watched, each under every name that an event may give it.
 struct Sources {
     files: BTreeSet<PathBuf>,
-    providers: BTreeSet<PathBuf>,
+    /// Folders whose TOML files count.
+    folders: BTreeSet<PathBuf>,
 }
 
 impl Sources {
@@ -61,11 +65,11 @@ impl Sources {
         let files = [Some(&paths.file), paths.project.as_ref()];
         Self {
             files: files.into_iter().flatten().flat_map(|file| names(file)).collect(),
-            providers: names(&paths.config).into_iter().map(|folder| folder.join("providers")).collect(),
+            folders: names(&paths.config).iter().flat_map(|config| FOLDERS.map(|name| config.join(name))).collect(),
         }
     }
 
-    /// The configuration folder is watched with what is below it, since `providers/` may appear later.
+    /// The configuration folder is watched with what is below it, since those of [`FOLDERS`] may appear later.
     fn folders(&self, config: &Path) -> BTreeMap<PathBuf, RecursiveMode> {
         let parents = self.files.iter().filter_map(|file| file.parent());
         let flat = parents.map(|folder| (folder.to_owned(), RecursiveMode::NonRecursive));
@@ -75,9 +79,8 @@ impl Sources {
 
     fn concern(&self, event: &Event) -> bool {
         let is_toml = |path: &Path| path.extension().is_some_and(|extension| extension == "toml");
-        let is_provider =
-            |path: &Path| path.parent().is_some_and(|folder| self.providers.contains(folder)) && is_toml(path);
-        let ours = |path: &PathBuf| self.files.contains(path) || self.providers.contains(path) || is_provider(path);
+        let is_data = |path: &Path| path.parent().is_some_and(|folder| self.folders.contains(folder)) && is_toml(path);
+        let ours = |path: &PathBuf| self.files.contains(path) || self.folders.contains(path) || is_data(path);
         event.need_rescan() || !event.kind.is_access() && event.paths.iter().any(ours)
     }
 }

@@ -10,16 +10,17 @@ use http::{HeaderMap, StatusCode};
 use tokio::time::{Instant, timeout_at};
 
 use super::Inner;
+use super::failure::{Failure, Remedy};
 use super::journal::Journal;
 use super::router::{Plan, Route};
 use super::upstream::{Body, Content, Incoming, Outgoing};
 use crate::accounts::Lease;
-use crate::adapter::{self, edits_of};
+use crate::adapter::{self, ask_usage, edits_of};
 use crate::config::{Account, Settings};
-use crate::kit::{Fault, Kind};
+use crate::kit::{Fault, Kind, Secret};
 use crate::redact::Redacted;
 use crate::wire::sse::{self, Frames};
-use crate::wire::{Endpoint, Payload};
+use crate::wire::{Edit, Endpoint, Payload};
 
 /// An answer that has begun well: its head, what was read of it, and the rest.
 pub(super) struct Opened {
@@ -28,6 +29,10 @@ pub(super) struct Opened {
     pub(super) chunks: VecDeque<Bytes>,
     pub(super) body: Body,
     pub(super) events: bool,
+    /// Whether it is a JSON document.
+    pub(super) json: bool,
+    /// Whether usage was asked for in the client's place.
+    pub(super) asked_usage: bool,
     pub(super) stall: Duration,
 }
 
@@ -38,24 +43,26 @@ pub(super) struct Attempt<'a> {
     pub(super) plan: &'a Plan,
     pub(super) route: &'a Route,
     pub(super) lease: &'a Lease,
+    pub(super) secret: Option<&'a Secret>,
+    /// What the adapter changed after an earlier attempt was refused.
+    pub(super) amendment: Option<&'a [Edit]>,
 }
 
 impl Attempt<'_> {
     /// Sends the call and waits until its answer has begun: for a stream, until the first data event has come.
-    pub(super) async fn run(&self, call: &mut Redacted, journal: &mut Journal) -> Result<Opened, Fault> {
+    pub(super) async fn run(&self, call: &mut Redacted, journal: &mut Journal) -> Result<Opened, Failure> {
         let provider = &self.route.provider;
         let account = self.lease.account();
         let waits = Waits::of(provider.timeouts, call);
         let deadline = Instant::now() + waits.first_byte;
-        let secret = self.inner.secret(account).await?;
         let request = self.encode(call, account);
-        let sent = self.inner.upstream.send(self.settings, provider, account, secret.as_ref(), request);
+        let sent = self.inner.upstream.send(self.settings, provider, account, self.secret, request);
         let incoming = timeout_at(deadline, sent).await.unwrap_or_else(|_| Err(self.silent(waits.first_byte)))?;
         journal.head(incoming.status.as_u16());
         if !incoming.status.is_success() {
-            return Err(self.failure(incoming, deadline).await);
+            return Err(self.failure(call, incoming, deadline).await);
         }
-        self.begin(call, incoming, waits, deadline).await
+        Ok(self.begin(call, incoming, waits, deadline).await?)
     }
 
     /// The bytes that go out: the client's, with the named changes spliced in.
@@ -74,6 +81,8 @@ impl Attempt<'_> {
             }
         }
         let mut edits = dialect.edits(provider, call, model);
+        edits.extend(ask_usage(provider, call));
+        edits.extend(self.amendment.into_iter().flatten().cloned());
         edits.extend(edits_of(&provider.body));
         edits.extend(edits_of(&self.plan.body));
         edits.extend(rules.iter().flat_map(|rules| edits_of(&rules.body)));
@@ -85,14 +94,17 @@ impl Attempt<'_> {
         Outgoing { method: call.method.clone(), url, headers, body }
     }
 
-    /// Reads an error answer and classifies it.
-    async fn failure(&self, incoming: Incoming, deadline: Instant) -> Fault {
+    /// Reads an error answer, classifies it, and asks the adapter once whether the call can be mended.
+    async fn failure(&self, call: &Redacted, incoming: Incoming, deadline: Instant) -> Failure {
         let Incoming { status, headers, body } = incoming;
         let (chunks, _rest) = read(body, VecDeque::new(), deadline).await;
         let answer = adapter::Answer::new(status.as_u16(), headers, join(chunks), &self.inner.known);
         let provider = &self.route.provider;
-        let fault = adapter::of(provider.adapter).classify(provider, &answer, self.inner.clock.now());
-        self.inner.known.clean_fault(fault)
+        let dialect = adapter::of(provider.adapter);
+        let fault = self.inner.known.clean_fault(dialect.classify(provider, &answer, self.inner.clock.now()));
+        let mistaken = matches!(fault.kind, Kind::Invalid(_)) && self.amendment.is_none();
+        let edits = if mistaken { dialect.amend(call, &answer) } else { Vec::new() };
+        Failure { fault, remedy: Some(edits).filter(|edits| !edits.is_empty()).map(Remedy::Edits) }
     }
 
     /// Reads a good head's body far enough to know that it is no error in disguise.
@@ -105,7 +117,7 @@ impl Attempt<'_> {
     ) -> Result<Opened, Fault> {
         let Incoming { status, headers, body } = incoming;
         let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let events = kind.starts_with("text/event-stream");
+        let (events, json) = (kind.starts_with("text/event-stream"), kind.contains("json"));
         let asks_model = !matches!(call.endpoint, Endpoint::Other(_));
         let (chunks, body) = match (asks_model, events) {
             // a stored object that is fetched may hold an old error
@@ -119,7 +131,8 @@ impl Attempt<'_> {
                 passed.append(name.clone(), value.clone());
             }
         }
-        Ok(Opened { status, headers: passed, chunks, body, events, stall: waits.stall })
+        let asked_usage = ask_usage(&self.route.provider, call).is_some();
+        Ok(Opened { status, headers: passed, chunks, body, events, json, asked_usage, stall: waits.stall })
     }
 
     /// Reads until the first data event, past comments and blank lines.

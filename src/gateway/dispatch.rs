@@ -6,20 +6,29 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::attempt::{Attempt, Opened};
+use super::failure::{Failure, Remedy, out_of_date};
 use super::journal::Journal;
 use super::parking::Ticket;
 use super::restore::restored;
 use super::router::{Plan, Query};
 use super::{Inner, Trace, session};
 use crate::accounts::{Lease, NotBefore, Wanted};
+use crate::catalog::AdapterName;
 use crate::config::{Account, Settings};
-use crate::kit::{Blame, Fault, Kind, Next, Time};
+use crate::kit::{Blame, Fault, Kind, Next, Secret, Time};
 use crate::redact::Unsent;
 use crate::store::Outcome;
-use crate::wire::{Call, Payload};
+use crate::wire::{Call, Edit, Payload};
 
-/// However many accounts there are, a call is tried no oftener.
+/// However many accounts there are, a call is sent no oftener. Each eligible account gets it once; what is sent besides
+/// counts too: one second chance for each route after a provider's failure, and what an account refused and was mended.
 const MOST_ATTEMPTS: usize = 5;
+
+/// How long to wait, about, before a provider that is short of capacity is asked once more.
+const MOMENT: Duration = Duration::from_secs(1);
+
+/// Where the provider itself asks for a longer wait than this, another route is better.
+const LONGEST_MOMENT: Duration = Duration::from_secs(5);
 
 /// A call whose answer has begun.
 pub(super) struct Started {
@@ -36,14 +45,34 @@ pub(super) struct Failed {
     pub(super) reset: Option<Time>,
 }
 
+/// What the next attempt goes to.
+struct Chosen {
+    /// The route's place in the plan.
+    at: usize,
+    lease: Lease,
+    /// Newer than the account's secret that was just refused.
+    newer: Option<Secret>,
+}
+
+/// A second chance for an account.
+struct Repeat {
+    at: usize,
+    lease: Lease,
+    after: Duration,
+}
+
 /// What has been tried so far.
-struct Tries {
+struct Tries<'a> {
+    settings: &'a Settings,
+    plan: &'a Plan,
     /// Accounts that failed without cooling down.
     tried: Vec<Arc<Account>>,
-    /// Accounts that get one more chance after a provider's failure.
-    repeated: Vec<Arc<Account>>,
+    /// For each route, whether an account got its second chance after a provider's failure.
+    repeated: Vec<bool>,
     /// For each route, the accounts at an address that is short of capacity.
     shut: Vec<Vec<Arc<Account>>>,
+    /// What an adapter changed in the call after a refusal; it stays for all that speak the same dialect.
+    amended: Option<(AdapterName, Vec<Edit>)>,
     count: usize,
     last: Option<Fault>,
 }
@@ -51,7 +80,8 @@ struct Tries {
 impl Inner {
     /// Brings a call to the point where its answer begins.
     pub(super) async fn open(self: Arc<Self>, call: Call, settings: Arc<Settings>) -> Result<Started, Failed> {
-        let mut journal = Journal::open(&call, Arc::clone(&self.ledger), Arc::clone(&self.in_flight));
+        let mut journal =
+            Journal::open(&call, Arc::clone(&self.ledger), Arc::clone(&self.till), Arc::clone(&self.in_flight));
         let query = Query {
             settings: &settings,
             models: &self.models,
@@ -76,7 +106,7 @@ impl Inner {
     }
 
     async fn dispatch(
-        &self,
+        self: &Arc<Self>,
         mut call: Unsent,
         settings: &Settings,
         plan: &Plan,
@@ -84,9 +114,12 @@ impl Inner {
     ) -> Result<(Opened, Lease), (Fault, Option<Time>)> {
         let affinity = session::affinity(&call);
         let mut tries = Tries {
+            settings,
+            plan,
             tried: Vec::new(),
-            repeated: Vec::new(),
+            repeated: vec![false; plan.routes.len()],
             shut: vec![Vec::new(); plan.routes.len()],
+            amended: None,
             count: 0,
             last: None,
         };
@@ -98,52 +131,117 @@ impl Inner {
         while tries.count < MOST_ATTEMPTS {
             let found = match again.take() {
                 Some(found) => Ok(found),
-                None => self.lease(&call, settings, plan, &tries, affinity, deadline, journal).await,
+                None => self.lease(&call, &tries, affinity, deadline, journal).await,
             };
-            let (at, lease) = match found {
+            let chosen = match found {
                 Ok(found) => found,
                 Err(not) => return Err(tries.fail(&not)),
             };
-            let route = &plan.routes[at];
-            let policy = plan.redact(route, settings.clients.get(&call.caller.name));
-            let passed = call.pass(policy, &self.known).map_err(|fault| (fault, None))?;
-            journal.attempt(&route.provider.id, &lease.account().id, &route.model);
-            let upload = matches!(passed.payload, Payload::Upload(_));
-            let attempt = Attempt { inner: self, settings, plan, route, lease: &lease };
-            match attempt.run(passed, journal).await {
-                Ok(opened) => return Ok((restored(opened, passed.masks()), lease)),
-                Err(fault) => {
-                    journal.fault(&fault);
-                    // what broke on the client's side before any answer says nothing of the account
-                    if fault.kind.blame() != Blame::Client || journal.answered() {
-                        lease.failed(&fault);
-                    }
-                    if fault.kind == Kind::KeyRejected {
-                        self.credentials.rejected(lease.account());
-                    }
-                    let begun = upload && !matches!(call.payload, Payload::Upload(_));
-                    if begun || fault.kind.next() == Next::Stop {
-                        return Err((fault, None));
-                    }
-                    again = tries.learn(at, lease, fault, settings).map(|lease| (at, lease));
+            let upload = matches!(call.payload, Payload::Upload(_));
+            let tried = self.attempt(&mut call, &tries, &chosen, journal).await;
+            let Failure { fault, remedy } = match tried {
+                Ok(opened) => return Ok((opened, chosen.lease)),
+                Err(failure) => failure,
+            };
+            journal.fault(&fault);
+            let begun = upload && !matches!(call.payload, Payload::Upload(_));
+            if let Some(remedy) = remedy {
+                if begun {
+                    return Err((out_of_date(chosen.lease.account()), None));
                 }
+                again = Some(tries.mend(chosen, fault, remedy));
+                continue;
             }
+            let lease = chosen.lease;
+            // what broke on the client's side before any answer says nothing of the account
+            if fault.kind.blame() != Blame::Client || journal.answered() {
+                lease.failed(&fault);
+            }
+            match fault.kind {
+                Kind::KeyRejected => self.credentials.rejected(lease.account()),
+                Kind::ModelMissing => self.model_missing(&plan.routes[chosen.at].provider),
+                _ => {}
+            }
+            if begun || fault.kind.next() == Next::Stop {
+                return Err((fault, None));
+            }
+            again = match tries.learn(chosen.at, lease, fault) {
+                Some(repeat) => self.repeat(repeat, settings, deadline, journal).await,
+                None => None,
+            };
         }
         Err(tries.fail(&NotBefore::default()))
     }
 
+    /// One attempt. A refused key is no rejected key while a newer one can be had.
+    async fn attempt(
+        &self,
+        call: &mut Unsent,
+        tries: &Tries<'_>,
+        chosen: &Chosen,
+        journal: &mut Journal,
+    ) -> Result<Opened, Failure> {
+        let Tries { settings, plan, .. } = *tries;
+        let Chosen { at, lease, newer } = chosen;
+        let (route, account) = (&plan.routes[*at], lease.account());
+        journal.attempt(&route.provider.id, &account.id, &route.model);
+        let call = call.pass(plan.redact(route, settings.clients.get(&call.caller.name)), &self.known)?;
+        let secret = match newer {
+            Some(newer) => Some(newer.clone()),
+            None => self.secret(account).await?,
+        };
+        let amendment = tries.amended.as_ref().filter(|(adapter, _)| *adapter == route.provider.adapter);
+        let attempt = Attempt {
+            inner: self,
+            settings,
+            plan,
+            route,
+            lease,
+            secret: secret.as_ref(),
+            amendment: amendment.map(|(_, edits)| edits.as_slice()),
+        };
+        let failure = match attempt.run(call, journal).await {
+            Ok(opened) => return Ok(restored(opened, call.masks())),
+            Err(failure) => failure,
+        };
+        match secret {
+            Some(refused) if failure.fault.kind == Kind::KeyRejected && newer.is_none() => {
+                let newer = self.renewed(account, &refused).await?;
+                Err(Failure { remedy: newer.map(Remedy::Secret), ..failure })
+            }
+            _ => Err(failure),
+        }
+    }
+
+    /// The same account once more, if need be after a moment; `None` where something stands in its way.
+    async fn repeat(
+        &self,
+        repeat: Repeat,
+        settings: &Settings,
+        deadline: Instant,
+        journal: &mut Journal,
+    ) -> Option<Chosen> {
+        let Repeat { at, lease, after } = repeat;
+        if !after.is_zero() {
+            // the lease is kept: where capacity is short, another call in its place would not help
+            if !self.parking.pause(after, deadline, settings.parking.max_parked).await {
+                return None;
+            }
+            journal.parked(u64::try_from(after.as_micros()).unwrap_or(u64::MAX));
+        }
+        lease.again().map(|lease| Chosen { at, lease, newer: None })
+    }
+
     /// The next account along the routes, waiting for one where that helps.
-    #[expect(clippy::too_many_arguments, reason = "everything that a choice depends on, named at its only call")]
     async fn lease(
         &self,
         call: &Call,
-        settings: &Settings,
-        plan: &Plan,
-        tries: &Tries,
+        tries: &Tries<'_>,
         affinity: Option<u64>,
         deadline: Instant,
         journal: &mut Journal,
-    ) -> Result<(usize, Lease), NotBefore> {
+    ) -> Result<Chosen, NotBefore> {
+        let Tries { settings, plan, .. } = *tries;
         let seek = || {
             let mut nearest = NotBefore::default();
             for (at, route) in plan.routes.iter().enumerate() {
@@ -151,7 +249,7 @@ impl Inner {
                 let tried = [tries.tried.as_slice(), tries.shut[at].as_slice()].concat();
                 let wanted = Wanted { provider, model, strategy: plan.strategy, affinity, tried: &tried };
                 match self.pool.try_lease(wanted) {
-                    Ok(lease) => return Ok((at, lease)),
+                    Ok(lease) => return Ok(Chosen { at, lease, newer: None }),
                     Err(not) => nearest.join(not),
                 }
             }
@@ -173,29 +271,45 @@ impl Inner {
     }
 }
 
-impl Tries {
-    /// Takes in a failed attempt; gives back the lease for one more where the same account gets a second chance.
-    /// Accounts that cool down are kept away by the pool itself.
-    fn learn(&mut self, route: usize, lease: Lease, fault: Fault, settings: &Settings) -> Option<Lease> {
+impl Tries<'_> {
+    /// Takes in a failed attempt; gives back the lease where the same account gets a second chance. Accounts that cool down
+    /// are kept away by the pool itself.
+    fn learn(&mut self, at: usize, lease: Lease, fault: Fault) -> Option<Repeat> {
         self.count += 1;
         let account = Arc::clone(lease.account());
-        let (next, blame) = (fault.kind.next(), fault.kind.blame());
+        let (kind, blame) = (fault.kind, fault.kind.blame());
         self.last = Some(fault);
-        match next {
-            Next::SameAccount if !self.repeated.iter().any(|other| other.id == account.id) => {
-                self.repeated.push(account);
-                return lease.again();
+        match kind.next() {
+            Next::SameAccount if !self.repeated[at] => {
+                self.repeated[at] = true;
+                return Some(Repeat { at, lease, after: Duration::ZERO });
             }
-            Next::OtherRoute => {
+            Next::SameLater | Next::OtherRoute => {
                 // an account with an address of its own is another place, which may have what this one lacks
                 let beside =
                     |other: &&Arc<Account>| other.provider == account.provider && other.base_url == account.base_url;
-                self.shut[route].extend(settings.accounts.iter().filter(beside).cloned());
+                self.shut[at].extend(self.settings.accounts.iter().filter(beside).cloned());
+                let after = moment(kind, &lease).filter(|_| !self.repeated[at])?;
+                self.repeated[at] = true;
+                return Some(Repeat { at, lease, after });
             }
             _ if matches!(blame, Blame::Account | Blame::AccountModel) => {}
             _ => self.tried.push(account),
         }
         None
+    }
+
+    /// Takes in a refusal that can be mended: the account is not to blame, and gets the call once more.
+    fn mend(&mut self, refused: Chosen, fault: Fault, remedy: Remedy) -> Chosen {
+        self.count += 1;
+        self.last = Some(fault);
+        match remedy {
+            Remedy::Secret(newer) => Chosen { newer: Some(newer), ..refused },
+            Remedy::Edits(edits) => {
+                self.amended = Some((self.plan.routes[refused.at].provider.adapter, edits));
+                refused
+            }
+        }
     }
 
     /// What the client is told when nothing is left to try: what the last attempt failed with, unless waiting for an
@@ -208,6 +322,15 @@ impl Tries {
             _ => exhausted(not),
         };
         (fault, not.at)
+    }
+}
+
+/// When a second try at the same account makes sense; `None` where it does not.
+fn moment(kind: Kind, lease: &Lease) -> Option<Duration> {
+    match kind {
+        Kind::Overloaded(Some(hint)) => Some(hint).filter(|hint| *hint <= LONGEST_MOMENT),
+        Kind::Overloaded(None) => Some(lease.spread(MOMENT)),
+        _ => None,
     }
 }
 

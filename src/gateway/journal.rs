@@ -4,10 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
+use bytes::Bytes;
+
+use super::gauge::Gauge;
+use super::till::{Asked, Till};
 use super::{Trace, session};
 use crate::accounts::NotBefore;
 use crate::kit::Fault;
-use crate::store::{Attempt, Context, Decision, Durable, Entry, Ledger, Outcome};
+use crate::store::{Attempt, Context, Decision, Durable, Entry, Ledger, Outcome, Spend};
 use crate::wire::{Call, Payload};
 
 /// The record of one call. Dropped unfinished, the client has left.
@@ -15,12 +19,15 @@ pub(super) struct Journal {
     entry: Option<Entry>,
     started: Instant,
     ledger: Arc<dyn Ledger>,
+    till: Arc<Till>,
     in_flight: Arc<AtomicUsize>,
+    /// Reads the answer as it passes, once it has begun.
+    gauge: Gauge,
 }
 
 impl Journal {
     /// Begins with the call's arrival.
-    pub(super) fn open(call: &Call, ledger: Arc<dyn Ledger>, in_flight: Arc<AtomicUsize>) -> Self {
+    pub(super) fn open(call: &Call, ledger: Arc<dyn Ledger>, till: Arc<Till>, in_flight: Arc<AtomicUsize>) -> Self {
         in_flight.fetch_add(1, Ordering::AcqRel);
         let text = |name: &str| call.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let entry = Entry {
@@ -52,10 +59,11 @@ impl Journal {
                 run_id: text("x-keywheel-run"),
                 parent_id: text("x-keywheel-parent").and_then(|id| id.parse().ok()),
             },
+            spend: Spend::default(),
             attempts: Vec::new(),
             decisions: Vec::new(),
         };
-        Self { entry: Some(entry), started: Instant::now(), ledger, in_flight }
+        Self { entry: Some(entry), started: Instant::now(), ledger, till, in_flight, gauge: Gauge::Blind }
     }
 
     /// Microseconds since the call's arrival.
@@ -140,6 +148,22 @@ impl Journal {
         });
     }
 
+    /// The answer begins: events, one JSON document, or something else.
+    pub(super) fn answering(&mut self, events: bool, json: bool) {
+        let provider = self.entry.as_ref().and_then(|entry| entry.provider.as_deref()).unwrap_or_default();
+        self.gauge = Gauge::new(self.till.metering(provider), events, json);
+    }
+
+    /// A frame of the answer has passed.
+    pub(super) fn frame(&mut self, frame: &[u8]) {
+        self.gauge.frame(frame);
+    }
+
+    /// A piece of a whole answer has passed.
+    pub(super) fn piece(&mut self, piece: &Bytes) {
+        self.gauge.piece(piece);
+    }
+
     /// How the call went so far, for headers.
     pub(super) fn trace(&self) -> Trace {
         self.entry.as_ref().map_or_else(Trace::default, |entry| Trace {
@@ -149,6 +173,14 @@ impl Journal {
             attempts: entry.attempts.len(),
             parked_us: entry.parked_us,
         })
+    }
+
+    /// What the answer consumed as far as it came, whoever ended it.
+    fn spend(&mut self, entry: &Entry) -> Spend {
+        let report = std::mem::replace(&mut self.gauge, Gauge::Blind).report();
+        let (provider, model) = (entry.provider.as_deref(), entry.model.as_deref());
+        let asked = Asked { provider: provider.unwrap_or_default(), model: model.unwrap_or_default(), at: entry.at };
+        self.till.settle(&asked, report)
     }
 
     /// Records the call. Resolves when the record is durable; queued even if nobody waits.
@@ -161,6 +193,7 @@ impl Journal {
                 entry.outcome = outcome;
                 entry.status = status;
                 entry.total_us = total_us;
+                entry.spend = self.spend(&entry);
                 self.ledger.record(entry)
             }
         }

@@ -1,24 +1,34 @@
 //! Several connections per host: an HTTP/2 connection carries about a hundred streams, so calls spread over clients.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 
+use super::alpn::{Spoken, may_ask};
 use super::upstream::Way;
+use crate::catalog::urls::is_loopback;
 use crate::kit::{Fault, Kind};
 
 /// Streams per connection; servers commonly allow 100.
 const PER_LANE: usize = 90;
 const LANES: usize = 64;
 
+/// How far one answer is read ahead of its client over HTTP/2.
+const STREAM_WINDOW: u32 = 512 * 1024;
+
+/// Room for the windows of all streams, so that clients that read slowly do not stop the others on their connection. It
+/// bounds small frames too: h2 closes a connection, and with it every answer on it, once the frames that wait to be read
+/// cost it half of this (`too_many_data_frames`); an adaptive window begins at 64 KiB, which is a token or three for each.
+const CONNECTION_WINDOW: u32 = 64 * 1024 * 1024;
+
 /// The clients for one way, filled in order, made when needed.
 pub(super) struct Lanes {
     slots: [Slot; LANES],
-    /// Whether the host has answered by HTTP/2 over TLS. Clients that know so open one connection each; others open one
-    /// for each call of a burst, since only the handshake tells what is spoken.
-    http2: Arc<AtomicBool>,
+    /// Clients that know of HTTP/2 open one connection each; others open one for each call of a burst, since only the
+    /// handshake tells what is spoken.
+    spoken: Arc<Spoken>,
 }
 
 #[derive(Default)]
@@ -45,25 +55,30 @@ enum Speaks {
 pub(super) struct Lane {
     made: Arc<Made>,
     busy: Arc<AtomicUsize>,
-    http2: Arc<AtomicBool>,
+    spoken: Arc<Spoken>,
 }
 
 impl Default for Lanes {
     fn default() -> Self {
-        Self { slots: std::array::from_fn(|_| Slot::default()), http2: Arc::default() }
+        Self { slots: std::array::from_fn(|_| Slot::default()), spoken: Arc::default() }
     }
 }
 
 impl Lanes {
     /// A place in the first lane that has one; the emptiest when all are full.
-    pub(super) fn take(&self, way: &Way) -> Result<Lane, Fault> {
+    pub(super) async fn take(&self, way: &Way) -> Result<Lane, Fault> {
+        // the first call goes at once; whoever comes before its answer makes it a burst
+        let burst = self.spoken.is_unknown() && self.slots[0].busy.load(Ordering::Acquire) > 0;
+        if burst && may_ask(way) {
+            self.spoken.ask(way, tls(way, Speaks::Either)?).await;
+        }
         let free = self.slots.iter().find(|slot| slot.busy.load(Ordering::Acquire) < PER_LANE);
         let emptiest = || self.slots.iter().min_by_key(|slot| slot.busy.load(Ordering::Acquire));
         let slot = free.or_else(emptiest).unwrap_or(&self.slots[0]);
-        let speaks = if self.http2.load(Ordering::Acquire) { Speaks::Http2 } else { Speaks::Either };
+        let speaks = if self.spoken.is_http2() { Speaks::Http2 } else { Speaks::Either };
         let made = slot.client(way, speaks)?;
         slot.busy.fetch_add(1, Ordering::AcqRel);
-        Ok(Lane { made, busy: Arc::clone(&slot.busy), http2: Arc::clone(&self.http2) })
+        Ok(Lane { made, busy: Arc::clone(&slot.busy), spoken: Arc::clone(&self.spoken) })
     }
 }
 
@@ -97,14 +112,12 @@ impl Lane {
 
     /// Learns from an answer what the host speaks.
     pub(super) fn answered(&self, response: &reqwest::Response) {
-        if response.version() == http::Version::HTTP_2 && !self.http2.load(Ordering::Relaxed) {
-            self.http2.store(true, Ordering::Release);
-        }
+        self.spoken.answered(response.version());
     }
 
     /// No connection was made: perhaps the host speaks HTTP/2 no more.
     pub(super) fn unconnected(&self) {
-        self.http2.store(false, Ordering::Release);
+        self.spoken.unconnected();
     }
 }
 
@@ -134,14 +147,18 @@ fn client(way: &Way, speaks: Speaks) -> Result<reqwest::Client, Fault> {
         .tcp_nodelay(true)
         .pool_idle_timeout(Duration::from_secs(55))
         .http2_keep_alive_interval(Duration::from_secs(30))
-        .http2_adaptive_window(true)
+        .http2_initial_stream_window_size(STREAM_WINDOW)
+        .http2_initial_connection_window_size(CONNECTION_WINDOW)
         .tls_backend_preconfigured(tls(way, speaks)?);
     if speaks == Speaks::Http2 {
         builder = builder.http2_prior_knowledge();
     }
-    if let Some(proxy) = &way.proxy {
-        builder = builder.proxy(reqwest::Proxy::all(proxy).map_err(|_| unusable(way, "its proxy is no URL"))?);
-    }
+    builder = match &way.proxy {
+        Some(proxy) => builder.proxy(reqwest::Proxy::all(proxy).map_err(|_| unusable(way, "its proxy is no URL"))?),
+        // a proxy of the environment is meant for the network, and cannot reach this machine's own servers
+        None if way.origin.parse().is_ok_and(|url| is_loopback(&url)) => builder.no_proxy(),
+        None => builder,
+    };
     builder.build().map_err(|error| unusable(way, &error.to_string()))
 }
 

@@ -1,9 +1,12 @@
 //! The request path: plan a route, take an account, send, classify, try again or hand the answer back.
 
+mod alpn;
 pub mod answer;
 mod attempt;
 mod dispatch;
+mod failure;
 mod gate;
+mod gauge;
 mod journal;
 mod lanes;
 mod late;
@@ -14,6 +17,7 @@ mod restore;
 mod router;
 mod sending;
 mod session;
+mod till;
 mod upstream;
 
 use std::future::Future;
@@ -25,6 +29,7 @@ pub use answer::{Answer, Trace};
 pub use gate::{Gate, ListedModel};
 
 use crate::accounts::{Credentials, Pool};
+use crate::catalog::prices::Prices;
 use crate::config::{Account, Live};
 use crate::kit::{Clock, Fault, Secret, Time};
 use crate::redact::Known;
@@ -48,6 +53,8 @@ pub struct Parts {
     pub credentials: Credentials,
     /// The secrets that no error may hold.
     pub known: Arc<Known>,
+    /// What models cost.
+    pub prices: Prices,
     /// Where calls are recorded.
     pub ledger: Arc<dyn Ledger>,
 }
@@ -59,6 +66,7 @@ struct Inner {
     credentials: Credentials,
     known: Arc<Known>,
     ledger: Arc<dyn Ledger>,
+    till: Arc<till::Till>,
     upstream: upstream::Upstream,
     models: models::Directory,
     parking: parking::Parking,
@@ -69,8 +77,9 @@ struct Inner {
 impl Gateway {
     /// A gateway over these parts.
     pub fn new(parts: Parts) -> Self {
-        let Parts { settings, clock, pool, credentials, known, ledger } = parts;
+        let Parts { settings, clock, pool, credentials, known, prices, ledger } = parts;
         let upstream = upstream::Upstream::new();
+        let till = Arc::new(till::Till::new(prices));
         let models = models::Directory::default();
         let parking = parking::Parking::default();
         let in_flight = Arc::default();
@@ -82,6 +91,7 @@ impl Gateway {
             credentials,
             known,
             ledger,
+            till,
             upstream,
             models,
             parking,
@@ -98,6 +108,11 @@ impl Gateway {
     /// Calls that wait for an account.
     pub fn parked(&self) -> usize {
         self.0.parking.parked()
+    }
+
+    /// Puts another price table in force; calls that end from now on are priced by it.
+    pub fn reprice(&self, prices: Prices) {
+        self.0.till.replace(prices);
     }
 
     /// Asks every provider whose models are not stated, and that was not asked within the last hour, for them.
@@ -129,6 +144,15 @@ impl Inner {
             self.known.learn(secret);
         }
         Ok(secret)
+    }
+
+    /// A secret newer than the refused one; from here on no error can hold it either.
+    async fn renewed(&self, account: &Account, refused: &Secret) -> Result<Option<Secret>, Fault> {
+        let newer = self.credentials.renewed(account, refused).await?;
+        if let Some(secret) = &newer {
+            self.known.learn(secret);
+        }
+        Ok(newer)
     }
 
     async fn answer(self: Arc<Self>, call: Call) -> Answer {

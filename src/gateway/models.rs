@@ -1,7 +1,7 @@
 //! Which models each provider offers: stated in its data, or as it answered when asked.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -21,9 +21,16 @@ use crate::wire::{Caller, Pieces};
 const FRESH: Duration = Duration::from_secs(3600);
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// However many calls find a model missing, a provider is asked for its list no oftener than this.
+const PAUSE: Duration = Duration::from_secs(60);
+
 /// What the providers answered when asked for their models.
 #[derive(Default)]
-pub(super) struct Directory(ArcSwap<BTreeMap<String, Found>>);
+pub(super) struct Directory {
+    found: ArcSwap<BTreeMap<String, Found>>,
+    /// When a provider was last asked because a model was missing.
+    missed: Mutex<HashMap<String, Time>>,
+}
 
 /// One provider's answer.
 #[derive(Clone, Debug)]
@@ -36,7 +43,7 @@ impl Directory {
     /// Keeps a provider's answer.
     pub(super) fn learn(&self, provider: &str, models: Vec<String>, at: Time) {
         let found = Found { models: models.into(), at };
-        self.0.rcu(|old| {
+        self.found.rcu(|old| {
             let mut next = BTreeMap::clone(old);
             next.insert(provider.to_owned(), found.clone());
             next
@@ -47,13 +54,23 @@ impl Directory {
     pub(super) fn of(&self, settings: &Settings, provider: &str) -> Arc<[String]> {
         match settings.providers.get(provider).and_then(|provider| provider.models.as_ref()) {
             Some(stated) => stated.as_slice().into(),
-            None => self.0.load().get(provider).map(|found| Arc::clone(&found.models)).unwrap_or_default(),
+            None => self.found.load().get(provider).map(|found| Arc::clone(&found.models)).unwrap_or_default(),
         }
     }
 
     /// When a provider was last asked with success.
     pub(super) fn asked(&self, provider: &str) -> Option<Time> {
-        self.0.load().get(provider).map(|found| found.at)
+        self.found.load().get(provider).map(|found| found.at)
+    }
+
+    /// Whether a provider that misses a model may be asked for its list now; yes is said once in a while only.
+    fn may_ask(&self, provider: &str, now: Time) -> bool {
+        let mut missed = self.missed.lock().unwrap_or_else(PoisonError::into_inner);
+        if missed.get(provider).is_some_and(|at| now.since(*at) < PAUSE) {
+            return false;
+        }
+        missed.insert(provider.to_owned(), now);
+        true
     }
 
     /// The providers that offer a model of this name, in the order of their ids.
@@ -105,10 +122,24 @@ impl Inner {
             if provider.models.is_some() || fresh || !self.pool.serves(&provider.id) {
                 continue;
             }
-            match self.ask(&settings, provider).await {
-                Ok(models) => self.models.learn(&provider.id, models, self.clock.now()),
-                Err(fault) => tracing::debug!(provider.id = %provider.id, "the model list was not read: {fault}"),
-            }
+            self.ask_and_learn(&settings, provider).await;
+        }
+    }
+
+    /// A model was not found where it should be: the provider's list is out of date, and is asked for again. Nobody
+    /// waits for it.
+    pub(super) fn model_missing(self: &Arc<Self>, provider: &Arc<Provider>) {
+        if provider.models.is_some() || !self.models.may_ask(&provider.id, self.clock.now()) {
+            return;
+        }
+        let (inner, provider) = (Arc::clone(self), Arc::clone(provider));
+        tokio::spawn(async move { inner.ask_and_learn(&inner.settings.now(), &provider).await });
+    }
+
+    async fn ask_and_learn(&self, settings: &Settings, provider: &Provider) {
+        match self.ask(settings, provider).await {
+            Ok(models) => self.models.learn(&provider.id, models, self.clock.now()),
+            Err(fault) => tracing::debug!(provider.id = %provider.id, "the model list was not read: {fault}"),
         }
     }
 
@@ -116,8 +147,7 @@ impl Inner {
         let wanted =
             Wanted { provider: &provider.id, model: "", strategy: Strategy::FillFirst, affinity: None, tried: &[] };
         let none = || Fault::new(Kind::Exhausted(None), "no account is ready");
-        let lease = self.pool.try_lease(wanted).map_err(|_| none())?;
-        let account = lease.account();
+        let account = &self.pool.able(wanted).ok_or_else(none)?;
         let secret = self.secret(account).await?;
         let base_url = account.base_url.as_deref().unwrap_or(&provider.base_url);
         let request = Outgoing {

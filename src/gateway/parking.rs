@@ -1,4 +1,4 @@
-//! The only place that waits for an account.
+//! The only place that waits: for an account, or for a moment before the same one is tried again.
 //!
 //! Calls of one plan form a line. Its head alone asks for an account, sleeping until one can be free; the others sleep
 //! until they are the head, so a reset releases them one by one and not as a herd. The next head comes from the
@@ -7,6 +7,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
@@ -48,8 +49,12 @@ pub(super) struct Ticket<'a> {
     pub(super) returns: bool,
 }
 
+/// One of those who wait, until it is dropped.
+struct Counted<'a>(&'a AtomicUsize);
+
 /// A place in a line, given up on drop.
 struct Place<'a> {
+    _counted: Counted<'a>,
     parking: &'a Parking,
     plan: &'a str,
     number: u64,
@@ -113,6 +118,18 @@ impl Parking {
         }
     }
 
+    /// Waits for a moment, counted among those who wait. False, and at once, where the moment would outlast the deadline
+    /// or nobody more may wait.
+    pub(super) async fn pause(&self, moment: Duration, deadline: Instant, room: usize) -> bool {
+        let end = Instant::now() + moment;
+        if end >= deadline || self.parked() >= room {
+            return false;
+        }
+        let _counted = Counted::by(&self.parked);
+        sleep_until(end).await;
+        true
+    }
+
     /// What the head of a line expects; `None` when nobody waits.
     fn expected(&self, plan: &str) -> Option<NotBefore> {
         self.lock().get(plan).map(|line| line.expected.clone())
@@ -120,9 +137,8 @@ impl Parking {
 
     /// Becomes the head of a new line, or takes a place in one with the signal of its turn.
     fn join<'a>(&'a self, ticket: &Ticket<'a>, not: &NotBefore) -> (Place<'a>, Option<oneshot::Receiver<()>>) {
-        self.parked.fetch_add(1, Ordering::AcqRel);
         let number = self.places.fetch_add(1, Ordering::Relaxed);
-        let place = Place { parking: self, plan: ticket.plan, number };
+        let place = Place { _counted: Counted::by(&self.parked), parking: self, plan: ticket.plan, number };
         let mut lines = self.lock();
         let Some(line) = lines.get_mut(ticket.plan) else {
             lines.insert(ticket.plan.to_owned(), Line { expected: not.clone(), head: number, ..Line::default() });
@@ -167,9 +183,21 @@ impl Line {
     }
 }
 
+impl<'a> Counted<'a> {
+    fn by(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::AcqRel);
+        Self(count)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        self.parking.parked.fetch_sub(1, Ordering::AcqRel);
         let mut lines = self.parking.lock();
         if lines.get_mut(self.plan).is_some_and(|line| line.head == self.number && !line.promote()) {
             lines.remove(self.plan);
@@ -186,7 +214,6 @@ fn in_time(not: &NotBefore, clock: &Clock, deadline: Instant) -> bool {
 mod tests {
     use std::pin::Pin;
     use std::task::Poll;
-    use std::time::Duration;
 
     use super::*;
 

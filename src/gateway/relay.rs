@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt, stream};
 use tokio::time::{Instant, Sleep};
 
@@ -19,6 +19,7 @@ use crate::kit::{Fault, Kind};
 use crate::store::{Durable, Outcome};
 use crate::wire::endpoint::Mark;
 use crate::wire::sse::Frames;
+use crate::wire::usage::stands_alone;
 use crate::wire::{Endpoint, error};
 
 /// How long an upstream may take to end a stream that is complete; some send a last word about cost.
@@ -64,7 +65,8 @@ pub(super) struct Relay {
 /// How the end of the answer is recognised.
 enum Shape {
     /// Server-sent events: by the frame that completes them.
-    Events { frames: Frames, finished: bool },
+    /// With `trim`, the frame of usage that the client did not ask for is taken out.
+    Events { frames: Frames, finished: bool, trim: bool },
     /// A body of stated length: by its last byte.
     Sized { left: u64 },
     /// A body without: by its end, so that one chunk is always kept back.
@@ -105,13 +107,14 @@ impl Event {
 }
 
 impl Relay {
-    pub(super) fn new(line: Line, opened: Opened, lease: Lease, journal: Journal) -> Self {
+    pub(super) fn new(line: Line, opened: Opened, lease: Lease, mut journal: Journal) -> Self {
         let length = opened.headers.get(http::header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse().ok());
         let shape = match (opened.events, length) {
-            (true, _) => Shape::Events { frames: Frames::default(), finished: false },
+            (true, _) => Shape::Events { frames: Frames::default(), finished: false, trim: opened.asked_usage },
             (false, Some(left)) => Shape::Sized { left },
             (false, None) => Shape::Unsized { kept: None },
         };
+        journal.answering(opened.events, opened.json);
         let now = Instant::now();
         let first = opened.stall.min(line.keep_alive);
         Self {
@@ -232,19 +235,29 @@ impl Relay {
     }
 
     fn chunk(&mut self, chunk: Bytes) -> Option<Bytes> {
+        self.journal.piece(&chunk);
         match &mut self.shape {
             Shape::Sized { left } => {
                 *left = left.saturating_sub(chunk.len() as u64);
                 if *left == 0 { self.complete(chunk) } else { Some(chunk) }
             }
             Shape::Unsized { kept } => kept.replace(chunk),
-            Shape::Events { frames, finished } => {
-                let mut last = None;
-                frames.push(&chunk, |frame, start| match self.line.endpoint.mark(frame) {
-                    Mark::Last if last.is_none() => last = Some(start),
-                    Mark::Finish => *finished = true,
-                    _ => {}
+            Shape::Events { frames, finished, trim } => {
+                let (mut last, mut kept) = (None, trim.then(|| BytesMut::with_capacity(chunk.len())));
+                frames.push(&chunk, |frame, start| {
+                    self.journal.frame(frame);
+                    let at = kept.as_ref().map_or(start, BytesMut::len);
+                    match self.line.endpoint.mark(frame) {
+                        Mark::Last if last.is_none() => last = Some(at),
+                        Mark::Finish => *finished = true,
+                        _ => {}
+                    }
+                    if let Some(kept) = kept.as_mut().filter(|_| !stands_alone(frame)) {
+                        kept.extend_from_slice(frame);
+                    }
                 });
+                // where something may be taken out only whole frames go on: the rest of this one decides
+                let chunk = kept.map_or(chunk, BytesMut::freeze);
                 let Some(at) = last else { return Some(chunk) };
                 let before = chunk.slice(..at);
                 self.complete(chunk.slice(at..)).or(Some(before))
@@ -261,14 +274,13 @@ impl Relay {
                 let last = kept.take().unwrap_or_default();
                 self.complete(last)
             }
-            Shape::Events { frames, finished } => {
+            Shape::Events { frames, finished, trim } => {
+                self.journal.frame(frames.rest());
                 let rest = if frames.rest().is_empty() { Mark::None } else { self.line.endpoint.mark(frames.rest()) };
                 let open = matches!(self.line.endpoint, Endpoint::Embeddings | Endpoint::Other(_));
-                if open || *finished || rest != Mark::None {
-                    self.complete(Bytes::new())
-                } else {
-                    self.break_off(self.cut())
-                }
+                let held = if *trim && !stands_alone(frames.rest()) { frames.rest() } else { &[] };
+                let held = Bytes::copy_from_slice(held);
+                if open || *finished || rest != Mark::None { self.complete(held) } else { self.break_off(self.cut()) }
             }
         }
     }

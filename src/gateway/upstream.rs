@@ -90,7 +90,7 @@ impl Upstream {
             ca_file: provider.ca_file.clone(),
             connect: provider.timeouts.connect,
         };
-        let lane = self.lane(&way)?;
+        let lane = self.lanes(&way).take(&way).await?;
         let broken = Arc::new(OnceLock::new());
         let mut outgoing = reqwest::Request::new(request.method, url);
         *outgoing.headers_mut() = request.headers;
@@ -119,16 +119,16 @@ impl Upstream {
         Ok(incoming(provider, lane, response))
     }
 
-    fn lane(&self, way: &Way) -> Result<Lane, Fault> {
+    fn lanes(&self, way: &Way) -> Arc<Lanes> {
         if let Some(lanes) = self.ways.load().get(way) {
-            return lanes.take(way);
+            return Arc::clone(lanes);
         }
         self.ways.rcu(|old| {
             let mut next = HashMap::clone(old);
             next.entry(way.clone()).or_default();
             next
         });
-        self.ways.load().get(way).map_or_else(|| Lanes::default().take(way), |lanes| lanes.take(way))
+        self.ways.load().get(way).map(Arc::clone).unwrap_or_default()
     }
 
     /// The offline provider: the scripted upstream, in process, told apart by account.

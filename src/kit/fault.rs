@@ -121,6 +121,8 @@ pub enum Next {
     Stop,
     /// The same account once more, then another.
     SameAccount,
+    /// The same account once more after a moment, then another route: no account of this one would do better.
+    SameLater,
     /// Another account of this route, then another route.
     OtherAccount,
     /// Another route at once: no account of this one would do better.
@@ -152,7 +154,8 @@ impl Kind {
             Self::NeedsLogin | Self::StaleToken(_) | Self::VaultLocked | Self::NoSecret => Next::OtherAccount,
             Self::Throttled(..) | Self::ModelMissing | Self::Unreachable => Next::OtherAccount,
             Self::Upstream(_) => Next::SameAccount,
-            Self::Overloaded(_) | Self::Exhausted(_) => Next::OtherRoute,
+            Self::Overloaded(_) => Next::SameLater,
+            Self::Exhausted(_) => Next::OtherRoute,
         }
     }
 

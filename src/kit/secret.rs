@@ -1,5 +1,6 @@
 //! A secret in memory: wiped on drop, and without any trait that could print it.
 
+use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 /// A credential. It has no `Debug`, `Display` or `Serialize`; `expose` is allowed only in the files that
@@ -21,6 +22,11 @@ impl Secret {
     /// The secret itself, to be put on the wire and nowhere else.
     pub fn expose(&self) -> &str {
         &self.0
+    }
+
+    /// Whether both are the same, compared in the same time wherever they differ.
+    pub fn same(&self, other: &Self) -> bool {
+        self.0.as_bytes().ct_eq(other.0.as_bytes()).into()
     }
 
     /// Whether there is nothing in it.

@@ -99,6 +99,40 @@ impl Usage {
         ]
     }
 
+    /// The usage with these counts, in the order of [`Bucket`].
+    pub const fn from_counts(counts: [u64; Bucket::COUNT]) -> Self {
+        let [input, cache_read, cache_read_audio, cache_write, cache_write_1h, cache_write_12h, rest @ ..] = counts;
+        let [audio_in, image_in, output, reasoning, audio_out, image_out, searches, maps] = rest;
+        Self {
+            input,
+            cache_read,
+            cache_read_audio,
+            cache_write,
+            cache_write_1h,
+            cache_write_12h,
+            audio_in,
+            image_in,
+            output,
+            reasoning,
+            audio_out,
+            image_out,
+            searches,
+            maps,
+        }
+    }
+
+    /// Input, cache read, cache write, output, reasoning: every token in one of them.
+    pub fn sums(&self) -> [u64; 5] {
+        let sum = |counts: &[u64]| counts.iter().fold(0_u64, |sum, count| sum.saturating_add(*count));
+        [
+            sum(&[self.input, self.audio_in, self.image_in]),
+            sum(&[self.cache_read, self.cache_read_audio]),
+            sum(&[self.cache_write, self.cache_write_1h, self.cache_write_12h]),
+            sum(&[self.output, self.audio_out, self.image_out]),
+            self.reasoning,
+        ]
+    }
+
     /// The same usage with default cache writes moved to where the request asked them to be kept for `hours`: providers
     /// that report one total of writes price it by the time that the request named.
     #[must_use]

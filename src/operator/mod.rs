@@ -8,7 +8,9 @@ pub mod records;
 use std::future::Future;
 use std::pin::Pin;
 
-pub use records::{AccountRow, Ask, ModelRow, ProviderRow, Reason, Refusal, Reply, RequestRow, Status};
+pub use records::{
+    AccountRow, Ask, CostRow, ModelRow, ProviderRow, Reason, Refusal, Reply, RequestRow, Status, Tokens,
+};
 
 /// An answer under way.
 pub type Answering<'a> = Pin<Box<dyn Future<Output = Result<Reply, Refusal>> + Send + 'a>>;

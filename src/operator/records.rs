@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::kit::Usage;
+
 /// A question or an order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -29,6 +31,13 @@ pub enum Ask {
         /// The beginning of its id.
         id: String,
     },
+    /// What calls consumed and cost.
+    Costs {
+        /// What they are put together by: `model`, `provider`, `account`, `client`, `project`, `session` or `day`.
+        by: String,
+        /// Only calls from this time on, in microseconds since the epoch.
+        since: Option<i64>,
+    },
     /// Read the configuration again.
     Reload,
     /// Stop serving, letting calls under way finish for a while.
@@ -51,6 +60,8 @@ pub enum Reply {
     Requests(Vec<RequestRow>),
     /// To `Request`: the row, its attempts and decisions as JSON.
     Request(serde_json::Value),
+    /// To `Costs`.
+    Costs(Vec<CostRow>),
     /// To an order: what was done, in words.
     Done(String),
 }
@@ -161,6 +172,47 @@ pub struct ModelRow {
     pub why: String,
 }
 
+/// Tokens of a call: each in one of these, whatever its medium.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tokens {
+    /// Fresh input.
+    pub input: u64,
+    /// Input read from the prompt cache.
+    pub cache_read: u64,
+    /// Input written to the prompt cache.
+    pub cache_write: u64,
+    /// Visible output.
+    pub output: u64,
+    /// Hidden reasoning.
+    pub reasoning: u64,
+}
+
+impl From<Usage> for Tokens {
+    fn from(usage: Usage) -> Self {
+        let [input, cache_read, cache_write, output, reasoning] = usage.sums();
+        Self { input, cache_read, cache_write, output, reasoning }
+    }
+}
+
+/// What the calls of one key consumed and cost.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CostRow {
+    /// The key; empty where the calls have none.
+    pub key: String,
+    /// How many calls.
+    pub calls: u64,
+    /// Their tokens.
+    pub usage: Tokens,
+    /// USD as a decimal string, of the calls that have a price.
+    pub cost_usd: String,
+    /// Calls that consumed tokens and have no price.
+    pub unpriced: u64,
+    /// Calls that were answered and did not say what they consumed.
+    pub untold: u64,
+    /// Calls with an estimate in their cost.
+    pub estimated: u64,
+}
+
 /// A call.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RequestRow {
@@ -190,4 +242,10 @@ pub struct RequestRow {
     pub parked_ms: u64,
     /// Milliseconds from arrival to end.
     pub total_ms: u64,
+    /// Tokens, where the answer told them.
+    pub usage: Option<Tokens>,
+    /// USD as a decimal string; `None` when the call is unpriced.
+    pub cost_usd: Option<String>,
+    /// Whether a count or a rate in it stands for one that is not known.
+    pub estimated: bool,
 }

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::kit::CallId;
-use crate::operator::RequestRow;
+use crate::kit::{CallId, Money};
+use crate::operator::{RequestRow, Tokens};
 use crate::store::Entry;
 
 /// A call as a row of a list.
@@ -22,6 +22,9 @@ pub(super) fn row(entry: Entry) -> RequestRow {
         attempts: entry.attempts.len(),
         parked_ms: entry.parked_us / 1000,
         total_ms: entry.total_us / 1000,
+        usage: entry.spend.usage.map(Tokens::from),
+        cost_usd: entry.spend.cost.map(Money::exact),
+        estimated: entry.spend.estimated,
     }
 }
 
@@ -46,6 +49,11 @@ pub(super) fn record(entry: Entry) -> Value {
         "run_id": entry.context.run_id,
         "parent_id": entry.context.parent_id.as_ref().map(CallId::to_string),
         "tries": attempts.collect::<Vec<_>>(),
+        "answered": entry.spend.answered,
+        "service_tier": entry.spend.service_tier,
+        "listed_usd": entry.spend.listed.map(Money::exact),
+        "price": entry.spend.price,
+        "buckets": entry.spend.usage,
         "decisions": entry.decisions,
     });
     let mut record = json!(row(entry));

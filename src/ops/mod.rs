@@ -1,12 +1,14 @@
 //! The operator in process: answers every question a face may ask from the rooms that know.
 
 mod calls;
+mod costs;
 mod lists;
 
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+pub use costs::costs;
 pub use lists::provider_rows;
 
 use crate::accounts::{Pool, Standing};
@@ -102,6 +104,7 @@ impl Desk {
                 self.read(move |ledger| requests(ledger, &filter)).await
             }
             Ask::Request { id } => self.read(move |ledger| request(ledger, &id)).await,
+            Ask::Costs { by, since } => self.read(move |ledger| costs(ledger, &by, since)).await,
             Ask::Reload => self.0.helm.reload().await.map(Reply::Done).map_err(Refusal::bad_config),
             Ask::Stop => {
                 self.0.helm.stop();

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Spend;
 use crate::kit::{CallId, Time};
 
 /// One call, from its arrival to its end.
@@ -43,6 +44,8 @@ pub struct Entry {
     pub bytes_out: u64,
     /// The project, session, run and parent call that the client named.
     pub context: Context,
+    /// What it consumed and cost.
+    pub spend: Spend,
     /// What was tried, in order.
     pub attempts: Vec<Attempt>,
     /// What was considered and why it was passed over.

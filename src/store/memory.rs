@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::{Durable, Entry, Filter, Ledger, LedgerError, prefix};
-use crate::kit::CallId;
+use super::{By, Durable, Entry, Filter, Ledger, LedgerError, Total, prefix};
+use crate::kit::{CallId, Time};
 
 /// The most entries that are kept; the oldest leave first.
 const CAPACITY: usize = 10_000;
@@ -50,6 +50,18 @@ impl Ledger for Memory {
             (first, 0) => Ok(first.map(|(_, entry)| entry.clone())),
             (_, more) => Err(LedgerError::Ambiguous(more + 1, prefix.to_owned())),
         }
+    }
+
+    fn totals(&self, by: By, since: Option<Time>) -> Result<Vec<Total>, LedgerError> {
+        let mut totals: BTreeMap<String, Total> = BTreeMap::new();
+        for entry in self.entries().values().filter(|entry| since.is_none_or(|since| entry.at >= since)) {
+            let key = by.key(entry);
+            let total = totals.entry(key.clone()).or_insert_with(|| Total { key, ..Total::default() });
+            total.add(entry);
+        }
+        let mut totals: Vec<Total> = totals.into_values().collect();
+        Total::sort(&mut totals);
+        Ok(totals)
     }
 
     fn flush(&self) {}

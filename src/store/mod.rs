@@ -3,16 +3,22 @@
 pub mod entry;
 pub mod memory;
 mod prefix;
+mod spend;
 pub mod sqlite;
+mod total;
 
 use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::time::Duration;
 
+use crate::kit::Time;
+
 pub use entry::{Attempt, Context, Decision, Entry, Filter, Outcome};
 pub use memory::Memory;
+pub use spend::Spend;
 pub use sqlite::Sqlite;
+pub use total::{By, Total};
 
 /// Why the ledger could not be read or opened; the text says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +63,9 @@ pub trait Ledger: Send + Sync {
 
     /// The one entry whose id begins with `prefix`; `None` when there is none. Blocking.
     fn find(&self, prefix: &str) -> Result<Option<Entry>, LedgerError>;
+
+    /// Sums by a key over the calls that came since then, the dearest first, then the most used. Blocking.
+    fn totals(&self, by: By, since: Option<Time>) -> Result<Vec<Total>, LedgerError>;
 
     /// Waits until all that was queued is durable, at most a few seconds where the disk refuses. Blocking; called
     /// before the process ends.

@@ -64,10 +64,19 @@ impl Source {
             },
             SecretSource::Command { argv, ttl } => {
                 let slot = self.slot(&account.id, argv);
-                slot.secret(&account.id, *ttl, &self.clock).await.map(Some)
+                slot.secret(&account.id, *ttl, None, &self.clock).await.map(Some)
             }
             SecretSource::Vault(_) => Err(SecretError::NoVault(account.id.clone())),
         }
+    }
+
+    /// A secret newer than the one that the provider refused; `None` where there is none. Runs the program, once for all
+    /// calls that were refused with the same secret. A variable cannot change under a running process.
+    pub async fn renew(&self, account: &Account, refused: &Secret) -> Result<Option<Secret>, SecretError> {
+        let SecretSource::Command { argv, ttl } = &account.secret else { return Ok(None) };
+        let slot = self.slot(&account.id, argv);
+        let secret = slot.secret(&account.id, *ttl, Some(refused), &self.clock).await?;
+        Ok(Some(secret).filter(|secret| !secret.same(refused)))
     }
 
     /// Forgets what was printed for this account, because the provider rejected it; the next call runs the program.
@@ -90,9 +99,15 @@ impl Source {
 }
 
 impl Slot {
-    /// What is kept, else what the program prints. Those who come while it runs share its outcome, a failure too:
-    /// a hundred calls must not wait for a hundred timeouts one after the other.
-    async fn secret(&self, account: &str, ttl: Option<Duration>, clock: &Clock) -> Result<Secret, SecretError> {
+    /// What is kept and was not refused, else what the program prints. Those who come while it runs share its outcome,
+    /// a failure too: a hundred calls must not wait for a hundred timeouts one after the other.
+    async fn secret(
+        &self,
+        account: &str,
+        ttl: Option<Duration>,
+        refused: Option<&Secret>,
+        clock: &Clock,
+    ) -> Result<Secret, SecretError> {
         let came = self.runs.load(Ordering::SeqCst);
         let mut state = self.state.lock().await;
         let now = clock.now();
@@ -100,8 +115,10 @@ impl Slot {
         if let Some(error) = state.failed.as_ref().filter(|_| shared) {
             return Err(error.clone());
         }
-        let fresh = |until: Option<Time>| shared || until.is_none_or(|until| now < until);
-        if let Some((secret, _)) = state.kept.as_ref().filter(|(_, until)| fresh(*until)) {
+        let fresh = |until: Option<Time>| until.is_none_or(|until| now < until);
+        let good = |secret: &Secret| !refused.is_some_and(|refused| secret.same(refused));
+        let kept = state.kept.as_ref().filter(|(secret, until)| shared || (fresh(*until) && good(secret)));
+        if let Some((secret, _)) = kept {
             return Ok(secret.clone());
         }
         let printed = run(&self.argv).await;

@@ -3,6 +3,7 @@
 pub mod call;
 pub mod endpoint;
 pub mod error;
+mod items;
 pub mod json;
 pub mod pieces;
 mod scan;
@@ -11,5 +12,6 @@ pub mod usage;
 
 pub use call::{Call, Caller, Payload};
 pub use endpoint::Endpoint;
+pub use items::edit_items;
 pub use json::{Edit, Json, JsonError};
 pub use pieces::Pieces;

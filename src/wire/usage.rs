@@ -72,6 +72,17 @@ pub fn mentions(frame: &[u8]) -> bool {
     })
 }
 
+/// Whether a frame says nothing but usage: its choices are empty. Only a client that asked for usage expects it.
+pub fn stands_alone(frame: &[u8]) -> bool {
+    const KEY: &[u8] = b"\"choices\"";
+    let empty = |at: usize| {
+        let value = frame[at + KEY.len()..].trim_ascii_start().strip_prefix(b":").map(<[u8]>::trim_ascii_start);
+        let inside = value.and_then(|value| value.strip_prefix(b"["));
+        inside.is_some_and(|inside| inside.trim_ascii_start().starts_with(b"]"))
+    };
+    mentions(frame) && memchr::memmem::find_iter(frame, KEY).any(empty)
+}
+
 impl Meter {
     /// A meter for one answer of a provider.
     pub fn new(metering: Metering) -> Self {

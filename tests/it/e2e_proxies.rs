@@ -143,3 +143,36 @@ async fn a_proxy_gets_its_credentials_and_nobody_else_sees_them() {
         assert!(!text.contains("canary-pass") && !text.contains("dXNlcjpjYW5hcnk"), "{what}");
     }
 }
+
+#[tokio::test]
+async fn a_proxy_of_the_environment_is_not_asked_for_this_machine_but_one_in_the_settings_is() {
+    let (around, named) = (Proxy::http(), Proxy::http());
+    let variables = ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
+    // the last one is no loopback address, and leads to the lab all the same
+    for (host, explicit, expected) in [
+        ("127.0.0.1", false, (false, false)),
+        ("localhost", false, (false, false)),
+        ("127.0.0.1", true, (false, true)),
+        ("0.0.0.0", false, (true, false)),
+    ] {
+        let (before, before_named) = (around.carried().len(), named.carried().len());
+        let rig = Rig::with_start(
+            Setup::new(Persona::Generic),
+            &["a"],
+            |config| {
+                let config = if explicit { at(config, Level::Global, &named.url()) } else { config };
+                config.hosted(host)
+            },
+            |start| {
+                let start = variables.iter().fold(start, |start, name| start.env(name, around.url()));
+                // it holds for the environment's proxies only
+                if explicit { start.env("NO_PROXY", "127.0.0.1") } else { start }
+            },
+        );
+        let response = rig.keywheel.client().post("/v1/chat/completions", &chat(MODEL)).await;
+        let status = response.status;
+        assert_eq!(status, 200, "{host}: {}", response.text().await);
+        let carried = (around.carried().len() > before, named.carried().len() > before_named);
+        assert_eq!(carried, expected, "{host}, {explicit}");
+    }
+}

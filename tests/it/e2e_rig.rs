@@ -46,6 +46,12 @@ impl Config {
         Self { accounts, adapter, base_url: lab.base_url(), top: none(), provider, account: none(), more: none() }
     }
 
+    /// With the lab at another name of this machine.
+    pub fn hosted(mut self, host: &str) -> Self {
+        self.base_url = self.base_url.replace("127.0.0.1", host);
+        self
+    }
+
     /// With these lines above all tables.
     pub fn top(mut self, lines: &str) -> Self {
         self.top = lines.to_owned();

@@ -1,5 +1,8 @@
 //! Where an account's key comes from: a variable or a program, found missing, changed or wrong.
 
+use std::time::Duration;
+
+use futures_util::future::join_all;
 use keywheel::sim::Persona;
 use keywheel::sim::lab::Setup;
 
@@ -30,12 +33,67 @@ async fn a_program_gives_the_key_and_what_it_printed_is_kept() {
     let runs = || std::fs::read_to_string(&count).unwrap_or_default().lines().count();
     assert_eq!((rig.lab.count("first"), runs()), (3, 1), "what it printed is kept");
 
-    rig.lab.expire("first", std::time::Duration::ZERO);
+    rig.lab.expire("first", Duration::ZERO);
     let response = client.post(CHAT, &chat("lab/p")).await;
     let status = response.status;
     let error = response.json().await["error"].take();
     assert_eq!((status, text(&error["code"])), (403, "account_key_rejected"), "{error}");
     assert!(!error.to_string().contains(&rig.lab.key("first")), "{error}");
+    assert_eq!((rig.lab.count("first"), runs()), (4, 2), "asked for anew; the same key is not sent twice");
+    assert!(rig.accounts().iter().any(|line| line.starts_with("p: cooling")), "{:?}", rig.accounts());
+}
+
+#[tokio::test]
+async fn a_refused_key_is_fetched_anew_and_the_call_is_sent_once_more() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (file, count) = (folder.path().join("key"), folder.path().join("count"));
+    let script = format!("echo x >> {}; cat {}", count.display(), file.display());
+    let rig =
+        Rig::with(Setup::new(Persona::Generic), &["a"], |config| with_program(config, &["/bin/sh", "-c", &script]));
+    let runs = || std::fs::read_to_string(&count).unwrap_or_default().lines().count();
+    write_private(&file, &rig.lab.key("first"));
+    let client = rig.keywheel.client();
+    assert_eq!(client.post(CHAT, &chat("lab/p")).await.status, 200);
+
+    rig.lab.expire("first", Duration::ZERO);
+    write_private(&file, &rig.lab.key("second"));
+    let calls = join_all((0..8).map(async |_| client.post(CHAT, &chat("lab/p")).await)).await;
+    for response in &calls {
+        assert_eq!((response.status, response.header("x-keywheel-account")), (200, "p"));
+    }
+    assert!(calls.iter().any(|response| response.header("x-keywheel-attempts") == "2"));
+    assert_eq!((rig.lab.count("second"), runs()), (8, 2), "one run for all that were refused");
+    rig.assert_untouched("a key that was renewed");
+
+    rig.lab.expire("second", Duration::ZERO);
+    write_private(&file, "sk-wrong-too-0123456789");
+    let response = client.post(CHAT, &chat("lab/p")).await;
+    assert_eq!((response.status, response.header("x-keywheel-attempts")), (403, "2"), "the newer one fails too");
+    assert!(rig.accounts().iter().any(|line| line.starts_with("p: cooling")), "{:?}", rig.accounts());
+}
+
+#[tokio::test]
+async fn an_upload_is_not_sent_twice_for_a_newer_key_and_its_account_stays_well() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("key");
+    let command = format!("secret = {{ command = [\"cat\", {file:?}] }}");
+    let account = format!("[[accounts]]\nid = \"p\"\nprovider = \"lab\"\n{command}\n");
+    let rig = Rig::with(Setup::new(Persona::Openai), &[], |config| config.more(&account));
+    write_private(&file, &rig.lab.key("first"));
+    let client = rig.keywheel.client().header("x-keywheel-provider", "lab");
+    let client = client.header("content-type", "multipart/form-data; boundary=x");
+    // more than is held in memory
+    let body = format!("--x\r\n\r\n{}\r\n--x--\r\n", "word ".repeat(60_000));
+    let upload = async || client.post_bytes("/v1/files", body.clone()).await;
+    assert_eq!(upload().await.status, 200);
+    rig.lab.expire("first", Duration::ZERO);
+    write_private(&file, &rig.lab.key("second"));
+    let response = upload().await;
+    assert_eq!((response.status, response.header("x-keywheel-attempts")), (503, "1"));
+    let error = response.json().await["error"].take();
+    assert!(text(&error["message"]).ends_with("send the upload again"), "{error}");
+    rig.assert_untouched("an upload with an old key");
+    assert_eq!((upload().await.status, rig.lab.count("second")), (200, 1));
 }
 
 #[tokio::test]

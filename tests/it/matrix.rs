@@ -10,6 +10,7 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use http::{HeaderMap, Method};
 use keywheel::accounts::{Credentials, Lease, NotBefore, Pool, Row, Standing, Wanted};
+use keywheel::catalog::prices::Prices;
 use keywheel::config::{self, Account, Live, Strategy};
 use keywheel::gateway::{Answer, Gate, Gateway, Parts};
 use keywheel::kit::{CallId, Clock, Time};
@@ -120,10 +121,11 @@ impl Labs {
         }
     }
 
-    /// What was seen since then, in the order in which it came.
+    /// The calls that were seen since then, in the order in which they came; look-ups of models are none.
     pub fn seen(&self) -> Vec<Seen> {
         let new = |(lab, from): (&Lab, &AtomicUsize)| lab.seen().split_off(from.load(Ordering::SeqCst));
         let mut seen: Vec<Seen> = self.labs.iter().zip(&self.from).flat_map(new).collect();
+        seen.retain(|seen| seen.method == Method::POST);
         seen.sort_by_key(|seen| seen.at);
         seen
     }
@@ -186,6 +188,7 @@ impl Rig {
             pool: Arc::clone(&pool),
             credentials: Credentials::new(Arc::new(Source::new(move |name| keys.get(name).cloned(), clock.clone()))),
             known: Arc::new(Known::default()),
+            prices: Prices::shipped().expect("prices"),
             ledger: Arc::clone(&ledger) as Arc<dyn Ledger>,
         });
         Self { gateway, pool, ledger, clock, vendor: labs.vendor }

@@ -11,9 +11,11 @@ use keywheel::store::Outcome;
 use keywheel::wire::Endpoint;
 use serde_json::json;
 
-use crate::matrix::{ALL, AZURE, Labs, OPENAI, Rig, Vendor, call};
+use crate::e2e_rig::until;
+use crate::matrix::{ALL, AZURE, Labs, OPENAI, Rig, Vendor, call, caller};
 
 const SOON: Duration = Duration::from_secs(10);
+const SLOW: Duration = Duration::from_secs(1);
 
 fn rig(vendor: Vendor) -> (Labs, Rig) {
     let labs = Labs::start(vendor);
@@ -121,7 +123,7 @@ async fn five_failures_in_half_a_minute_close_the_provider_for_a_quarter_and_one
         // two places have two breakers
         let places = if vendor.id == "azure" { 2 } else { 1 };
         labs.always(&Script::json(500, &json!({"error": {"message": "oops", "type": "server_error"}})));
-        for _ in 0..places + 1 {
+        for _ in 0..2 * places {
             assert_eq!(rig.chat(&vendor.chat()).await.status, 500, "{}", vendor.id);
         }
         assert_eq!(labs.seen().len(), 5 * places, "{}: then nobody is asked any more", vendor.id);
@@ -146,7 +148,7 @@ async fn under_every_strategy_the_second_try_meets_the_same_account() {
         labs.always(&Script::reply(502, "text/html", "<html>"));
         rig.chat(&OPENAI.chat().replace("openai/gpt-4o-mini", "fast")).await;
         let keys = labs.keys();
-        assert!(keys == "a a b b" || keys == "b b a a", "{strategy}: {keys}");
+        assert!(keys == "a a b" || keys == "b b a", "{strategy}: {keys}");
     }
 }
 
@@ -160,4 +162,28 @@ async fn who_only_rests_is_worth_waiting_for_although_the_other_lacks_the_model(
         assert_eq!((got.status, got.header("retry-after")), (429, "7"), "{}", got.text());
     }
     assert_eq!(labs.keys(), "a b");
+}
+
+#[tokio::test]
+async fn a_missing_model_makes_its_provider_be_asked_for_the_list_in_the_background_and_not_too_often() {
+    let (labs, rig) = rig(OPENAI);
+    let lab = labs.of("a");
+    let asked = || lab.seen().iter().filter(|seen| seen.path_and_query == "/v1/models").count();
+    assert!(rig.gateway.models(&caller()).iter().all(|row| row.provider != "openai"), "nobody has asked yet");
+    for (model, wait, times) in [("gone-1", 0, 1), ("gone-2", 59, 1), ("gone-3", 2, 2)] {
+        rig.clock.advance(Duration::from_secs(wait));
+        // first the call, then the list, which takes its time
+        drop(lab.on("a").then(Script::usual()).then(Script::usual().after(SLOW)));
+        let began = std::time::Instant::now();
+        let body = OPENAI.chat().replace(OPENAI.model, model);
+        assert_eq!(rig.chat(&body).await.status, 404, "{model}");
+        assert!(began.elapsed() < SLOW, "the call waits for no list");
+        until("the list is asked for", SOON, async || asked() >= times).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        assert_eq!(asked(), times, "{model}");
+        lab.on("a").clear();
+        assert!(rig.row("a").reason.contains(model), "{}", rig.row("a").reason);
+    }
+    let full = OPENAI.full();
+    until("it is learnt", SOON, async || rig.gateway.models(&caller()).iter().any(|row| row.id == full)).await;
 }

@@ -5,7 +5,7 @@ use keywheel::sim::Script;
 use keywheel::wire::Endpoint;
 
 use crate::matrix::{AZURE, Labs, Rig, Vendor};
-use crate::matrix_calls::{Talk, Turn};
+use crate::matrix_calls::{ASKED, Talk, Turn};
 use crate::support::vendor;
 
 const CLASSIC: Vendor = Vendor {
@@ -46,7 +46,11 @@ async fn the_classic_path_names_the_deployment_of_the_model() {
         (Endpoint::Responses, "\"input\":\"hi\"", "responses"),
     ] {
         let body = format!("{{\"model\":\"azure/gpt-4o\", {field}}}");
-        let sent = body.replace("azure/gpt-4o", "gpt-4.1");
+        let mut sent = body.replace("azure/gpt-4o", "gpt-4.1");
+        if field.contains("\"stream\":true") {
+            sent.truncate(sent.len() - 1);
+            sent += ASKED;
+        }
         let path = format!("/openai/{path}?api-version=2024-10-21");
         talk.turn(Turn { endpoint, body: &body, path: &path, sent: &sent }).await;
     }

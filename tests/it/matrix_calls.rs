@@ -64,7 +64,8 @@ impl Talk {
         let what = format!("{} {path} {body}", self.vendor.id);
         let hear = |engine: &Engine| {
             let request = Request::post(path).header(name, value).body(Bytes::from(sent.to_owned()));
-            engine.answer("a", request.expect("a request")).bytes()
+            let answer = engine.answer("a", request.expect("a request")).bytes();
+            if body.contains("include_usage") { answer } else { without_usage(&answer) }
         };
         let (count, early) = (self.labs.seen().len(), hear(&self.before));
         let got = self.rig.post(endpoint, body).await;
@@ -126,10 +127,30 @@ fn path(vendor: Vendor, endpoint: &Endpoint) -> String {
     }
 }
 
-/// Makes one call whose only change on the way up is the model's name.
+/// What stands at the end of a stream's request where the client did not ask for usage.
+pub const ASKED: &str = r#","stream_options":{"include_usage":true}}"#;
+
+/// A stream without the frame that tells nothing but usage, which a client that did not ask does not see.
+fn without_usage(answer: &Bytes) -> Bytes {
+    let Ok(text) = std::str::from_utf8(answer) else { return answer.clone() };
+    let tells_usage = |frame: &&str| {
+        let data: Value =
+            frame.strip_prefix("data: ").and_then(|data| serde_json::from_str(data).ok()).unwrap_or_default();
+        data["choices"] == json!([]) && data["usage"].is_object()
+    };
+    let frames = text.split_inclusive("\n\n").filter(|frame| !tells_usage(frame));
+    Bytes::from(frames.collect::<String>())
+}
+
+/// Makes one call whose only changes on the way up are the model's name and the question for usage.
 async fn ask(talk: &Talk, endpoint: Endpoint, body: &str) -> Got {
     let path = path(talk.vendor, &endpoint);
-    let sent = body.replace(&format!("\"{}\"", talk.vendor.full()), &format!("\"{}\"", talk.vendor.model));
+    let mut sent = body.replace(&format!("\"{}\"", talk.vendor.full()), &format!("\"{}\"", talk.vendor.model));
+    let meters = talk.vendor.id != "own" && matches!(endpoint, Endpoint::Chat | Endpoint::Completions);
+    if meters && body.contains("\"stream\":true") && !body.contains("stream_options") {
+        sent.truncate(sent.trim_end().len() - 1);
+        sent += ASKED;
+    }
     talk.turn(Turn { endpoint, body, path: &path, sent: &sent }).await
 }
 
@@ -289,4 +310,17 @@ async fn a_reasoning_models_own_fields_reach_openai_and_its_refusals_the_client(
         (400, &json!("unsupported_parameter"), &json!("max_tokens"))
     );
     assert_eq!((talk.labs.keys().as_str(), talk.rig.ailing().as_str()), ("a a", ""), "not rotated, nobody punished");
+}
+
+#[tokio::test]
+async fn names_of_speakers_and_strict_tools_are_taken_out_where_they_are_refused() {
+    let talk = Talk::new(XAI);
+    let tool = TOOL.replace("\"name\":\"get_time\",", "\"name\":\"get_time\", \"strict\" : true,");
+    let body = XAI.chat().replace("\"role\":\"user\",", "\"role\":\"user\", \"name\": \"ann\",");
+    let body = body.replace("}]}", &format!("}}],\"tools\":[{tool}]}}"));
+    assert!(body.contains("ann") && body.contains("strict"), "{body}");
+    let sent =
+        body.replace(&XAI.full(), XAI.model).replace(" \"name\": \"ann\",", "").replace(" \"strict\" : true,", "");
+    let path = path(XAI, &Endpoint::Chat);
+    talk.turn(Turn { endpoint: Endpoint::Chat, body: &body, path: &path, sent: &sent }).await;
 }

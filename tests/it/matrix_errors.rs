@@ -140,7 +140,7 @@ impl Case<'_> {
         let got = rig.chat(&self.body).await;
         let keys = match self.next {
             Next::Stop | Next::OtherRoute => "a",
-            Next::SameAccount => "a a b b",
+            Next::SameAccount => "a a b",
             Next::OtherAccount => "a b",
         };
         same(wrong, "asked", &self.labs.keys(), keys);
@@ -162,7 +162,7 @@ impl Case<'_> {
         let (keys, by) = match self.next {
             Next::Stop => ("a", self.vendor.id),
             Next::OtherRoute => ("a", "sim"),
-            Next::SameAccount => ("a a b b", "sim"),
+            Next::SameAccount => ("a a b", "sim"),
             Next::OtherAccount => ("a b", "sim"),
         };
         same(wrong, "asked before the other route", &self.labs.keys(), keys);

@@ -3,8 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use keywheel::kit::{CallId, Time};
-use keywheel::store::{Attempt, Context, Decision, Entry, Filter, Ledger, LedgerError, Memory, Outcome, Sqlite};
+use keywheel::kit::{CallId, Money, Time, Usage};
+use keywheel::store::{
+    Attempt, By, Context, Decision, Entry, Filter, Ledger, LedgerError, Memory, Outcome, Spend, Sqlite,
+};
 
 /// Runs a case against each implementation, in a runtime as the gateway has one.
 fn each(case: impl AsyncFn(Arc<dyn Ledger>)) {
@@ -34,6 +36,21 @@ pub(crate) fn full_entry() -> Entry {
             session_id: Some("ses_1".to_owned()),
             run_id: Some("run \"2\"".to_owned()),
             parent_id: Some(CallId::new()),
+        },
+        spend: Spend {
+            usage: Some(Usage {
+                input: 9,
+                cache_write_1h: 3,
+                output: u64::from(u32::MAX),
+                maps: 1,
+                ..Usage::default()
+            }),
+            answered: Some("model-a-2026-11-01".to_owned()),
+            service_tier: Some("flex".to_owned()),
+            cost: Some(Money::from_pico(1_234_567_890_123_456_789)),
+            listed: Some(Money::from_pico(1)),
+            price: Some("a15dfd47174d".to_owned()),
+            estimated: true,
         },
         attempts: vec![
             Attempt {
@@ -75,6 +92,7 @@ pub(crate) fn entry() -> Entry {
         bytes_in: 0,
         bytes_out: 0,
         context: Context::default(),
+        spend: Spend::default(),
         attempts: Vec::new(),
         decisions: Vec::new(),
     }
@@ -209,4 +227,44 @@ fn an_entry_whose_commit_nobody_awaits_is_kept_all_the_same() {
 pub(crate) fn mode(path: &Path) -> u32 {
     use std::os::unix::fs::PermissionsExt;
     path.metadata().unwrap().permissions().mode() & 0o777
+}
+
+#[test]
+fn sums_are_made_by_every_key_and_are_exact() {
+    let call = |provider: &str, hour: i64, pico: Option<i128>, tokens: u64| Entry {
+        at: Time::from_micros(1_795_000_000_000_000 + hour * 3_600_000_000),
+        provider: Some(provider.to_owned()),
+        model: Some("m".to_owned()),
+        account: Some(format!("{provider}-a")),
+        spend: Spend {
+            usage: Some(Usage { input: tokens, audio_in: 1, output: 2, ..Usage::default() }),
+            cost: pico.map(Money::from_pico),
+            estimated: pico == Some(1),
+            ..Spend::default()
+        },
+        ..entry()
+    };
+    let large = 9_000_000_000_000_000_001;
+    each(async |ledger| {
+        for entry in [
+            call("x", 0, Some(large), 10),
+            call("x", 1, Some(large), 20),
+            call("y", 2, Some(1), 30),
+            call("y", 48, None, 40),
+            Entry { status: 429, outcome: Outcome::Failed, ..entry() },
+        ] {
+            ledger.record(entry).await;
+        }
+        let of = |by, since: Option<i64>| ledger.totals(by, since.map(Time::from_micros)).unwrap();
+        let totals = of(By::Model, None);
+        let keys: Vec<&str> = totals.iter().map(|total| total.key.as_str()).collect();
+        assert_eq!(keys, ["x/m", "y/m", ""]);
+        assert_eq!((totals[0].cost.pico(), totals[0].tokens), (2 * large, [32, 0, 0, 4, 0]));
+        assert_eq!((totals[1].unpriced, totals[1].estimated, totals[1].cost.pico()), (1, 1, 1));
+        assert_eq!((totals[2].calls, totals[2].untold, totals[2].cost), (1, 0, Money::ZERO));
+        let recent = of(By::Day, Some(1_795_000_000_000_000 + 24 * 3_600_000_000));
+        assert_eq!((recent.len(), recent[0].key.as_str(), recent[0].calls), (1, "2026-11-20", 1));
+        assert_eq!(of(By::Account, None)[0].key, "x-a");
+        assert_eq!(of(By::Client, None)[0].calls, 5);
+    });
 }

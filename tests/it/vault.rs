@@ -44,7 +44,11 @@ impl Program {
     }
 
     fn account(&self, script: &str, more: &str) -> Account {
-        let argv = toml::Value::from(vec!["sh", "-c", &format!("echo run >> '{}'; {script}", self.runs().display())]);
+        let argv = toml::Value::from(vec![
+            "sh",
+            "-c",
+            &format!("RUNS='{}'; echo run >> \"$RUNS\"; {script}", self.runs().display()),
+        ]);
         account(&format!("{{ command = {argv}{more} }}"))
     }
 }
@@ -114,6 +118,28 @@ async fn many_calls_wait_for_one_run_and_share_its_failure() {
     assert_eq!((good.count(), bad.count()), (1, 1));
     refused(&source, &failing).await;
     assert_eq!(bad.count(), 2, "a failure is not kept for those who come later");
+}
+
+#[tokio::test]
+async fn a_refused_secret_is_fetched_anew_once_for_all_who_were_refused_with_it() {
+    let (source, _) = source();
+    let program = Program::new();
+    let account = program.account("sleep 0.2; wc -l < \"$RUNS\" | tr -d ' ' | sed s/^/key-of-run-/", "");
+    let old = source.resolve(&account).await.unwrap().unwrap();
+    let newer = futures_util::future::join_all((0..20).map(|_| source.renew(&account, &old))).await;
+    for newer in newer {
+        assert_eq!(newer.unwrap().unwrap().expose(), "key-of-run-2");
+    }
+    assert_eq!(source.renew(&account, &old).await.unwrap().unwrap().expose(), "key-of-run-2", "a late refusal");
+    assert_eq!(program.count(), 2);
+
+    let fixed = Program::new();
+    let account = Account { id: "lab-b".into(), ..fixed.account(&format!("echo {CANARY}"), "") };
+    let same = source.resolve(&account).await.unwrap().unwrap();
+    assert!(source.renew(&account, &same).await.unwrap().is_none(), "the same is nothing newer");
+    assert_eq!(fixed.count(), 2);
+    let variable = source.resolve(&self::account("{ env = 'LAB_KEY' }")).await.unwrap().unwrap();
+    assert!(source.renew(&self::account("{ env = 'LAB_KEY' }"), &variable).await.unwrap().is_none());
 }
 
 #[tokio::test]

@@ -2,6 +2,8 @@
 
 mod row;
 mod schema;
+mod spend;
+mod totals;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -11,7 +13,8 @@ use std::thread::JoinHandle;
 use rusqlite::types::Value;
 use rusqlite::{Connection, params, params_from_iter};
 
-use super::{Durable, Entry, Filter, Lag, Ledger, LedgerError, prefix};
+use super::{By, Durable, Entry, Filter, Lag, Ledger, LedgerError, Total, prefix};
+use crate::kit::Time;
 use writer::Queue;
 
 /// A ledger in a file. Dropping it writes what is queued and ends the writer.
@@ -76,6 +79,10 @@ impl Ledger for Sqlite {
             (found, 1) => Ok(found),
             (_, several) => Err(LedgerError::Ambiguous(several, prefix.to_owned())),
         }
+    }
+
+    fn totals(&self, by: By, since: Option<Time>) -> Result<Vec<Total>, LedgerError> {
+        totals::totals(&self.reader(), by, since).map_err(schema::refused(&self.path))
     }
 
     fn flush(&self) {

@@ -4,16 +4,22 @@ use rusqlite::types::Type;
 use rusqlite::{CachedStatement, Error, Row, params};
 
 use super::super::{Attempt, Context, Decision, Entry, Outcome};
+use super::spend;
 use crate::kit::{CallId, Time};
 
 /// The columns in the order in which `write` binds and `read` takes them.
 pub(super) const COLUMNS: &str = "id, tenant, at, client, endpoint, asked, provider, account, model, status, outcome, \
      stream, parked_us, first_byte_us, total_us, bytes_in, bytes_out, project, session_id, run_id, parent_id, \
-     attempts, decisions";
+     attempts, decisions, input, cache_read, cache_write, output, reasoning, buckets, answered, service_tier, cost, \
+     listed, price, estimated";
 
 /// Puts an entry in, over one of the same id.
 pub(super) const INSERT: &str = "INSERT OR REPLACE INTO calls VALUES \
-     (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23)";
+     (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23,?24,?25,?26,?27,?28,?29,?30,\
+     ?31,?32,?33,?34,?35)";
+
+/// Where the columns of `spend` begin.
+const SPEND: usize = 23;
 
 /// `[provider, account, model, status, fault, why, start_us, head_us]`: names would double the row.
 type AttemptCells<'a> =
@@ -27,6 +33,9 @@ pub(super) fn write(insert: &mut CachedStatement<'_>, entry: &Entry) -> rusqlite
     let attempts: Vec<AttemptCells<'_>> = entry.attempts.iter().map(attempt_cells).collect();
     let decisions: Vec<DecisionCells<'_>> = entry.decisions.iter().map(decision_cells).collect();
     let context = &entry.context;
+    let spend = spend::Cells::of(&entry.spend);
+    let [input, cache_read, cache_write, output, reasoning, buckets, answered, tier, cost, listed, price, estimated] =
+        spend.values();
     insert.execute(params![
         entry.id.as_bytes().as_slice(),
         entry.tenant,
@@ -51,6 +60,18 @@ pub(super) fn write(insert: &mut CachedStatement<'_>, entry: &Entry) -> rusqlite
         context.parent_id.as_ref().map(|id| id.as_bytes().as_slice()),
         json(&attempts)?,
         json(&decisions)?,
+        input,
+        cache_read,
+        cache_write,
+        output,
+        reasoning,
+        buckets,
+        answered,
+        tier,
+        cost,
+        listed,
+        price,
+        estimated,
     ])?;
     Ok(())
 }
@@ -86,6 +107,7 @@ pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Entry> {
             run_id: row.get(19)?,
             parent_id: row.get::<_, Option<[u8; 16]>>(20)?.map(CallId::from_bytes),
         },
+        spend: spend::read(row, SPEND)?,
         attempts: attempts.into_iter().map(attempt).collect(),
         decisions: decisions.into_iter().map(decision).collect(),
     })
@@ -127,10 +149,10 @@ fn unreadable(column: usize) -> impl FnOnce(serde_json::Error) -> Error {
 }
 
 /// SQLite's integers are signed; no duration and no body comes near the difference.
-fn signed(value: u64) -> i64 {
+pub(super) fn signed(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 
-fn unsigned(value: i64) -> u64 {
+pub(super) fn unsigned(value: i64) -> u64 {
     u64::try_from(value).unwrap_or(0)
 }

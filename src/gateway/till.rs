@@ -1,0 +1,64 @@
+//! What an answer consumed, turned into money by the price table in force.
+
+use arc_swap::ArcSwap;
+
+use crate::catalog::price::Certainty;
+use crate::catalog::price_model::Billing;
+use crate::catalog::prices::{Prices, Query};
+use crate::kit::Time;
+use crate::kit::usage::Metering;
+use crate::store::Spend;
+use crate::wire::usage::{Report, Split};
+
+/// The price table; a reload swaps in the next one.
+pub(super) struct Till(ArcSwap<Prices>);
+
+/// What was asked, and when.
+pub(super) struct Asked<'a> {
+    pub(super) provider: &'a str,
+    pub(super) model: &'a str,
+    /// The call's arrival: a call is billed by the time at which it started.
+    pub(super) at: Time,
+}
+
+impl Till {
+    pub(super) fn new(prices: Prices) -> Self {
+        Self(ArcSwap::from_pointee(prices))
+    }
+
+    /// Puts another table in force.
+    pub(super) fn replace(&self, prices: Prices) {
+        self.0.store(prices.into());
+    }
+
+    /// How a provider's answers are metered.
+    pub(super) fn metering(&self, provider: &str) -> Metering {
+        self.0.load().metering(provider)
+    }
+
+    /// What the call cost. The provider's own figure wins; without usage the call is unpriced.
+    pub(super) fn settle(&self, asked: &Asked<'_>, report: Report) -> Spend {
+        let prices = self.0.load();
+        let billing = Billing {
+            at: asked.at,
+            service_tier: report.service_tier.as_deref(),
+            region: report.region.as_deref(),
+            speed: report.speed.as_deref(),
+        };
+        let (provider, answered) = (asked.provider, report.model.as_deref());
+        let query = Query { provider, asked: asked.model, answered, billing };
+        let priced = report.usage.and_then(|usage| Some((prices.rates(&query, &usage)?, usage)));
+        let listed = priced.as_ref().map(|(rates, usage)| rates.cost(usage));
+        let guessed = priced.as_ref().is_some_and(|(rates, usage)| rates.certainty(usage) == Certainty::Estimated);
+        Spend {
+            usage: report.usage,
+            cost: report.cost.or(listed),
+            listed: report.cost.and(listed),
+            price: priced.map(|(rates, _)| rates.version().to_string()),
+            // where the provider told the sum, how it split the tokens changes nothing
+            estimated: report.cost.is_none() && (guessed || report.split == Split::Inferred),
+            answered: report.model.filter(|model| model != asked.model),
+            service_tier: report.service_tier,
+        }
+    }
+}
