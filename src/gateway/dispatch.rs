@@ -98,6 +98,8 @@ impl Inner {
         match result {
             Ok((opened, lease)) => Ok(Started { opened, lease, journal }),
             Err((fault, reset)) => {
+                // also what the gateway itself says may repeat what a client wrote
+                let fault = self.known.clean_fault(fault);
                 let trace = journal.trace();
                 drop(journal.finish(Outcome::Failed, fault.status()));
                 Err(Failed { fault, trace, reset })
@@ -143,6 +145,7 @@ impl Inner {
                 Ok(opened) => return Ok((opened, chosen.lease)),
                 Err(failure) => failure,
             };
+            let fault = self.known.clean_fault(fault);
             journal.fault(&fault);
             let begun = upload && !matches!(call.payload, Payload::Upload(_));
             if let Some(remedy) = remedy {

@@ -91,6 +91,12 @@ async fn what_a_provider_says_in_an_error_is_clean_of_secrets_that_nobody_knew()
     rig.lab.on("a").always(Script::json(400, &json!({"error": {"message": words, "type": "invalid_request_error"}})));
     let body = rig.keywheel.client().post(CHAT, &prompt("plain", false)).await.text().await;
     assert!(body.contains("bad request by [redacted] with [redacted]"), "{body}");
+    // also what the gateway itself repeats
+    let pasted = format!("lab-{}-{}", "sk", "a1B2c3D4e5F6".repeat(4));
+    let answer = rig.keywheel.client().header("x-keywheel-provider", &pasted).get("/v1/files").await;
+    assert_eq!(answer.status, 404);
+    let words = answer.text().await;
+    assert!(!words.contains(&pasted[4..]) && words.contains("[redacted]"), "{words}");
     let rows = rig.keywheel.run(["requests", "--json"]);
     let rows = String::from_utf8_lossy(&rows.stdout).into_owned() + &rig.keywheel.words();
     assert!(!rows.contains(&foreign) && !rows.contains(SECRETS[0]), "{rows}");
