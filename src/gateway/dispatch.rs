@@ -91,6 +91,7 @@ impl Inner {
             model: call.model.as_deref(),
             provider: call.headers.get("x-keywheel-provider").and_then(|value| value.to_str().ok()),
         };
+        self.known.heed(&settings.national_ids);
         let result = match query.plan() {
             Ok(plan) => self.dispatch(Unsent::new(call), &settings, &plan, &mut journal).await,
             Err(fault) => Err((fault, None)),
@@ -128,7 +129,6 @@ impl Inner {
         let patience =
             call.patience.map_or(settings.parking.max_wait, |own| settings.parking.max_wait.min(own * 9 / 10));
         let deadline = Instant::now() + patience;
-        self.known.heed(&settings.national_ids);
         let mut again = None;
         while tries.count < MOST_ATTEMPTS {
             let found = match again.take() {
