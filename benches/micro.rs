@@ -18,7 +18,8 @@ use std::time::{Duration, Instant};
 use keywheel::accounts::{Pool, Wanted};
 use keywheel::config::{self, Strategy};
 use keywheel::kit::window::{Fills, Reach, Span, What, Window};
-use keywheel::kit::{CallId, Clock};
+use keywheel::kit::{CallId, Clock, Secret};
+use keywheel::redact::Known;
 use keywheel::wire::sse::Frames;
 use keywheel::wire::{Edit, Endpoint, Json};
 use work::Work;
@@ -60,6 +61,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     for cut in [stream.len(), 1400, 100] {
         let what = format!("wire::sse::Frames and mark, chunks of {cut} B");
         tell(&what, least(500, || frames(&stream, cut)), stream.len())?;
+    }
+    let known = known();
+    for (what, text) in [("source text", source()), ("a conversation", large.to_vec()), ("digits", table())] {
+        let what = format!("redact::Known::hits, {what}");
+        tell(&what, least(20, || known.hits(&text).map(|hits| hits.len())), text.len())?;
     }
     tell("kit::CallId::new", least(100_000, CallId::new), 0)?;
     Ok(())
@@ -105,6 +111,27 @@ fn window(what: What, at: usize) -> Window {
     let (limit, left) = (Some(1_000_000_000), Some(900_000_000 - at as u64));
     let reset = Some(Clock::system().now().after(Duration::from_secs(600)));
     Window { what, span: Span::Minute, reach: Reach::Model, limit, left, reset, fills: Fills::Evenly }
+}
+
+/// Eight accounts' keys.
+fn known() -> Known {
+    let known = Known::default();
+    for at in 0..8 {
+        known.learn(&Secret::new(format!("sk-bench-{at}-{}", "4f9a01".repeat(8))));
+    }
+    known
+}
+
+/// Two megabytes of this project.
+fn source() -> Vec<u8> {
+    let files = [include_str!("../src/lib.rs"), include_str!("../src/gateway/relay.rs"), include_str!("../Cargo.lock")];
+    let once = files.concat();
+    once.repeat((2 << 20) / once.len()).into_bytes()
+}
+
+/// A megabyte of numbers, each of which might be a card.
+fn table() -> Vec<u8> {
+    (0..60_000_u64).flat_map(|at| format!("{},{}\n", 4_000_000_000_000_000 + at * 7919, at).into_bytes()).collect()
 }
 
 /// What the relay does with the bytes of a stream.

@@ -11,7 +11,7 @@
 //! | operator | kit wire | trait Operator and its records: all that any face may ask for |
 //! | catalog | kit | providers |
 //! | config | kit catalog | settings: layered, validated once, immutable snapshots, one writer |
-//! | redact | kit wire config | the known-secret matcher: Call → Redacted, upstream words → safe words |
+//! | redact | kit wire config | rules, masks, known secrets: Call → Redacted and back, anybody's words → safe words |
 //! | import | kit catalog config | accounts that other programs keep: variables, dotenv, LiteLLM, CLIProxyAPI |
 //! | vault | kit config | secrets: env, command, the sealed file and what opens it |
 //! | store | kit wire config | Ledger (durable): memory, sqlite |

@@ -53,8 +53,8 @@ impl Answer {
     /// An answer with its HTTP status, its headers and its body.
     pub fn new(status: u16, headers: HeaderMap, body: Bytes, known: &Known) -> Self {
         // read from all of it: a JSON body that is cut is no JSON any more
-        let words = Words::read(&known.mask(&body));
-        Self { status, headers, words, body: known.mask_head(body, KEPT) }
+        let words = Words::read(&known.clean(&body));
+        Self { status, headers, words, body: known.clean_head(body, KEPT) }
     }
 }
 

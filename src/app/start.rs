@@ -47,13 +47,14 @@ pub(super) async fn serve(serve: &Serve, paths: Paths, lines: &mut Lines<'_>) ->
 
 async fn attend(serve: &Serve, paths: Paths, lines: &mut Lines<'_>) -> Result<(), Failure> {
     let signals = Signals::listen().map_err(|error| Failure::new(format_args!("signals cannot be heard: {error}")))?;
-    if let Some(words) = logs::start(serve.log) {
+    let known = Known::default();
+    if let Some(words) = logs::start(serve.log, known.clone()) {
         lines
             .say(format_args!("warning: KEYWHEEL_LOG={words} is not understood; write it like info or keywheel=debug"));
     }
     raise_descriptors();
     let _leader = leader::claim(&paths.state).await?;
-    let house = House::build(serve, paths, lines).await?;
+    let house = House::build(serve, paths, known, lines).await?;
     house.live(signals, serve, lines).await
 }
 
@@ -72,7 +73,7 @@ struct House {
 }
 
 impl House {
-    async fn build(serve: &Serve, paths: Paths, lines: &mut Lines<'_>) -> Result<Self, Failure> {
+    async fn build(serve: &Serve, paths: Paths, known: Known, lines: &mut Lines<'_>) -> Result<Self, Failure> {
         let clock = Clock::system();
         let started = clock.now();
         ensure_first(&paths.state).map_err(Failure::new)?;
@@ -95,7 +96,15 @@ impl House {
             lines.say(format_args!("warning: {damage}"));
         }
         let settings = Live::new(loaded.settings);
-        let (gateway, refresher) = gateway(&settings, &vault, &pool, &clock, prices, Arc::clone(&ledger));
+        let wires = tokens::Wires {
+            settings: settings.clone(),
+            vault: Arc::clone(&vault),
+            source: Arc::new(Source::new(env, clock.clone()).with(Arc::clone(&vault))),
+            known: Arc::new(known),
+            clock: clock.clone(),
+            pool: Some(Arc::clone(&pool)),
+        };
+        let (gateway, refresher) = gateway(wires, Arc::clone(&pool), prices, Arc::clone(&ledger));
         let wheel =
             Arc::new(Wheel::new(sources, settings.clone(), Arc::clone(&pool), gateway.clone(), loaded.warnings));
         let desk = Desk::new(ops::Parts {
@@ -183,25 +192,9 @@ impl House {
 }
 
 /// The request path, and what renews its tokens.
-fn gateway(
-    settings: &Live,
-    vault: &Arc<Strongbox>,
-    pool: &Arc<Pool>,
-    clock: &Clock,
-    prices: Prices,
-    ledger: Arc<dyn Ledger>,
-) -> (Gateway, Refresher) {
-    let (settings, pool, clock) = (settings.clone(), Arc::clone(pool), clock.clone());
-    let source = Arc::new(Source::new(env, clock.clone()).with(Arc::clone(vault)));
-    let known = Arc::new(Known::default());
-    let wires = tokens::Wires {
-        settings: settings.clone(),
-        vault: Arc::clone(vault),
-        source: Arc::clone(&source),
-        known: Arc::clone(&known),
-        clock: clock.clone(),
-        pool: Some(Arc::clone(&pool)),
-    };
+fn gateway(wires: tokens::Wires, pool: Arc<Pool>, prices: Prices, ledger: Arc<dyn Ledger>) -> (Gateway, Refresher) {
+    let (settings, known, clock) = (wires.settings.clone(), Arc::clone(&wires.known), wires.clock.clone());
+    let source = Arc::clone(&wires.source);
     let refresher = wires.refresher();
     let credentials = Credentials::new(source).with_tokens(refresher.clone());
     let parts = crate::gateway::Parts { settings, clock, pool, credentials, known, prices, ledger };

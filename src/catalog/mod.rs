@@ -29,7 +29,7 @@ pub mod wait;
 pub use checked::{Checked, Malformed};
 pub use limits::Limits;
 pub use oauth::{Grant, OauthEntry, SecretEntry};
-pub use provider::{AdapterName, Auth, BodyRules, ErrorRule, FaultName, Provider, Timeouts};
+pub use provider::{AdapterName, Auth, BodyRules, ErrorRule, FaultName, Provider, Redact, Timeouts};
 pub use shipped::SHIPPED;
 pub use stanza::{Flaw, Stanza};
 pub use urls::{BaseUrl, EnvName, LocalUrl, ProxyUrl};

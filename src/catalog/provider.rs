@@ -52,6 +52,8 @@ pub struct Provider {
     pub drop_headers: Vec<HeaderName>,
     /// Changes to top-level body fields.
     pub body: BodyRules,
+    /// What becomes of secrets in prompts.
+    pub redact: Redact,
     /// Whether streams are asked for usage where the client did not.
     pub ask_usage: bool,
     /// Outbound proxy: `http://`, `https://` or `socks5h://`.
@@ -132,6 +134,19 @@ pub struct BodyRules {
     pub default: BTreeMap<String, serde_json::Value>,
     /// Fields that are taken out.
     pub drop: Vec<String>,
+}
+
+/// What becomes of secrets in a prompt; the later one is the stricter.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Redact {
+    /// They are sent as the client wrote them.
+    #[default]
+    Off,
+    /// Placeholders are sent in their place, and made undone in the answer.
+    Mask,
+    /// A call that holds one is refused.
+    Block,
 }
 
 /// How long to wait for what.

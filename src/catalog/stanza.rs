@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::limits::Limits;
 use super::oauth::OauthEntry;
-use super::provider::{AdapterName, Auth, Balance, BodyRules, ErrorRule, Probe, Provider, Timeouts};
+use super::provider::{AdapterName, Auth, Balance, BodyRules, ErrorRule, Probe, Provider, Redact, Timeouts};
 use super::urls::{BaseUrl, EnvName, LocalUrl, ProxyUrl};
 use super::wait::Waits;
 
@@ -60,6 +60,9 @@ pub struct Stanza {
     pub drop_headers: Vec<String>,
     /// Changes to top-level body fields.
     pub body: BodyRules,
+    /// What becomes of secrets in prompts; the strictest of route, provider and client counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub redact: Option<Redact>,
     /// Whether it takes `stream_options.include_usage`: streams are then asked for what they consumed, and the extra frame
     /// is kept from clients that did not ask for it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -158,6 +161,7 @@ impl Stanza {
             headers,
             drop_headers,
             body: self.body,
+            redact: self.redact.unwrap_or_default(),
             ask_usage: self.ask_usage.unwrap_or_default(),
             proxy: self.proxy.map(|url| url.0),
             ca_file: self.ca_file.map(|file| folder.join(file)),

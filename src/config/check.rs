@@ -73,6 +73,7 @@ impl Check<'_> {
                 max_parked: usize::try_from(shape.parking.max_parked).unwrap_or(usize::MAX),
             },
             vault: self.vault(shape.vault),
+            national_ids: shape.national_ids,
             header_after: shape.header_after.0,
             keep_alive: shape.keep_alive.0,
             body_limit: usize::try_from(shape.body_limit.0).unwrap_or(usize::MAX),
@@ -149,12 +150,16 @@ impl Check<'_> {
         }
         self.headers(&key, &alias.headers);
         let route = alias.route.into_iter().map(|route| route.0).collect();
-        (name, Alias { route, strategy: alias.strategy, body: alias.body, headers: alias.headers })
+        (
+            name,
+            Alias { route, strategy: alias.strategy, body: alias.body, headers: alias.headers, redact: alias.redact },
+        )
     }
 
     fn client(&mut self, name: String, client: ClientEntry) -> (String, ClientRules) {
         self.headers(&Key::of(&["clients", &name]), &client.headers);
-        (name, ClientRules { body: client.body, headers: client.headers, limits: client.limits })
+        let ClientEntry { body, headers, limits, redact } = client;
+        (name, ClientRules { body, headers, limits, redact })
     }
 
     fn dialectic(&mut self, name: String, entry: DialecticEntry) -> (String, Dialectic) {

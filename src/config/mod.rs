@@ -30,6 +30,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
+pub use crate::catalog::Redact;
 pub use edit::{EditError, Edited, edit, undo};
 pub use forms::Size;
 pub use home::{Env, HomeError, Paths};
@@ -40,8 +41,8 @@ pub use origins::{Origin, Origins, Row};
 pub use problem::{Problem, Problems};
 pub use read::Place;
 pub use settings::{
-    Account, Alias, ClientRules, Dialectic, Limits, Listen, Mode, Parking, SecretSource, Settings, Strategy, Tls,
-    VaultHome, VaultPlace,
+    Account, Alias, ClientRules, Dialectic, Limits, Listen, Mode, Nation, Parking, SecretSource, Settings, Strategy,
+    Tls, VaultHome, VaultPlace,
 };
 pub use watch::{Watch, WatchError, watch};
 

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::oauth::Oauth;
 pub use crate::catalog::Limits;
-use crate::catalog::{BodyRules, Provider};
+use crate::catalog::{BodyRules, Provider, Redact};
 
 /// Every setting, checked. Built only by this room.
 #[derive(Clone, Debug)]
@@ -48,6 +48,8 @@ pub struct Settings {
     pub parking: Parking,
     /// Where secrets rest.
     pub vault: VaultPlace,
+    /// Countries whose national numbers of persons count as secrets.
+    pub national_ids: Vec<Nation>,
     /// A stream's wait after which 200 and keep-alives are sent.
     pub header_after: Duration,
     /// Between two keep-alive frames.
@@ -142,6 +144,8 @@ pub struct Alias {
     pub body: BodyRules,
     /// Headers set for this route.
     pub headers: BTreeMap<String, String>,
+    /// What becomes of secrets in prompts.
+    pub redact: Redact,
 }
 
 /// How an account is chosen among those that could take the call.
@@ -178,6 +182,8 @@ pub struct ClientRules {
     pub headers: BTreeMap<String, String>,
     /// Limits over all its calls.
     pub limits: Limits,
+    /// What becomes of secrets in prompts.
+    pub redact: Redact,
 }
 
 /// Several models that answer one call together.
@@ -235,4 +241,26 @@ pub enum VaultHome {
     Machine,
     /// The file that `key_file` names.
     KeyFile,
+}
+
+/// A country whose national numbers of persons count as secrets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Nation {
+    /// Brazil: CPF.
+    Br,
+    /// Canada: SIN.
+    Ca,
+    /// Germany: tax identification number.
+    De,
+    /// Spain: DNI.
+    Es,
+    /// France: NIR.
+    Fr,
+    /// The Netherlands: BSN.
+    Nl,
+    /// Poland: PESEL.
+    Pl,
+    /// The United States: SSN.
+    Us,
 }

@@ -9,8 +9,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::forms::{Route, Size};
-use super::settings::{Listen, Mode, Strategy, VaultHome};
-use crate::catalog::{BaseUrl, BodyRules, Limits, OauthEntry, ProxyUrl, SecretEntry, Stanza, Timeouts, Wait, Waits};
+use super::settings::{Listen, Mode, Nation, Strategy, VaultHome};
+use crate::catalog::{
+    BaseUrl, BodyRules, Limits, OauthEntry, ProxyUrl, Redact, SecretEntry, Stanza, Timeouts, Wait, Waits,
+};
 
 /// The settings file.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -52,6 +54,8 @@ pub(super) struct Shape {
     pub parking: ParkingEntry,
     /// Where secrets rest.
     pub vault: VaultEntry,
+    /// Countries whose national numbers of persons count as secrets; none unless named.
+    pub national_ids: Vec<Nation>,
     /// Providers by id; a shipped id needs no stanza, one here overrides only the keys it names.
     pub providers: BTreeMap<String, Stanza>,
     /// Credentials.
@@ -156,6 +160,8 @@ pub(super) struct AliasEntry {
     pub body: BodyRules,
     /// Headers set for this route.
     pub headers: BTreeMap<String, String>,
+    /// What becomes of secrets in prompts; the strictest of route, provider and client counts.
+    pub redact: Redact,
 }
 
 /// Rules for the calls of one client key.
@@ -168,6 +174,8 @@ pub(super) struct ClientEntry {
     pub headers: BTreeMap<String, String>,
     /// Limits over all its calls, besides those of its key.
     pub limits: Limits,
+    /// What becomes of secrets in prompts; the strictest of route, provider and client counts.
+    pub redact: Redact,
 }
 
 /// Several models that answer one call together.
@@ -202,6 +210,7 @@ impl Default for Shape {
             timeouts: Timeouts::default().into(),
             parking: ParkingEntry::default(),
             vault: VaultEntry::default(),
+            national_ids: Vec::new(),
             providers: BTreeMap::new(),
             accounts: Vec::new(),
             models: BTreeMap::new(),

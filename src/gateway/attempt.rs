@@ -107,7 +107,7 @@ impl Attempt<'_> {
         let answer = adapter::Answer::new(status.as_u16(), headers, join(chunks), &self.inner.known);
         let provider = &self.route.provider;
         let dialect = adapter::of(provider.adapter);
-        let fault = self.inner.known.clean(dialect.classify(provider, &answer, self.inner.clock.now()));
+        let fault = dialect.classify(provider, &answer, self.inner.clock.now());
         let mistaken = matches!(fault.kind, Kind::Invalid(_)) && self.amendment.is_none();
         let edits = if mistaken { dialect.amend(call, &answer) } else { Vec::new() };
         Failure { fault, remedy: Some(edits).filter(|edits| !edits.is_empty()).map(Remedy::Edits) }
@@ -173,7 +173,7 @@ impl Attempt<'_> {
             }
         }
         match found.flatten() {
-            Some(fault) => Err(self.inner.known.clean(fault)),
+            Some(fault) => Err(fault),
             None => Ok((chunks, body)),
         }
     }
@@ -203,7 +203,7 @@ impl Attempt<'_> {
         let now = self.inner.clock.now();
         let fault = adapter::of(provider.adapter).first_event(provider, &join(chunks.clone()), &self.inner.known, now);
         match fault {
-            Some(fault) => Err(self.inner.known.clean(fault)),
+            Some(fault) => Err(fault),
             None => Ok((chunks, rest.ok_or_else(|| self.no_answer())?)),
         }
     }

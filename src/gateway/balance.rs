@@ -58,10 +58,10 @@ impl Inner {
         said.truncate(adapter::READ);
         if !incoming.status.is_success() {
             let answer = adapter::Answer::new(incoming.status.as_u16(), incoming.headers, said.freeze(), &self.known);
-            return Err(self.known.clean(dialect.classify(provider, &answer, self.clock.now())));
+            return Err(self.known.clean_fault(dialect.classify(provider, &answer, self.clock.now())));
         }
         let json: Value = serde_json::from_slice(&said).unwrap_or_default();
-        Ok(read(&json, balance).map(|text| self.known.mask_str(&text).into_owned()))
+        Ok(read(&json, balance).map(|text| self.known.clean_str(&text).into_owned()))
     }
 }
 

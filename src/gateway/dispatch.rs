@@ -9,13 +9,14 @@ use super::attempt::{Attempt, Opened};
 use super::failure::{Failure, Remedy, out_of_date};
 use super::journal::Journal;
 use super::parking::Ticket;
+use super::restore::restored;
 use super::router::{Plan, Query};
 use super::{Inner, Trace, expect, session};
 use crate::accounts::{Lease, NotBefore, Wanted};
 use crate::catalog::AdapterName;
 use crate::config::{Account, Settings, Strategy};
 use crate::kit::{Blame, Fault, Kind, Next, Secret, Time};
-use crate::redact::{self, Redacted};
+use crate::redact::Unsent;
 use crate::store::Outcome;
 use crate::wire::{Call, Edit, Payload};
 
@@ -90,22 +91,22 @@ impl Inner {
             model: call.model.as_deref(),
             provider: call.headers.get("x-keywheel-provider").and_then(|value| value.to_str().ok()),
         };
+        self.known.heed(&settings.national_ids);
         let result = match query.plan() {
-            Ok(plan) => {
-                let call = redact::pass(call);
-                match self.pool.admit(&call.caller.name, expect::need(&call)) {
-                    Ok(guest) => {
-                        journal.guest = guest;
-                        self.dispatch(call, &settings, &plan, &mut journal).await
-                    }
-                    Err(fault) => Err((fault, None)),
+            Ok(plan) => match self.pool.admit(&call.caller.name, expect::need(&call)) {
+                Ok(guest) => {
+                    journal.guest = guest;
+                    self.dispatch(Unsent::new(call), &settings, &plan, &mut journal).await
                 }
-            }
+                Err(fault) => Err((fault, None)),
+            },
             Err(fault) => Err((fault, None)),
         };
         match result {
             Ok((opened, lease)) => Ok(Started { opened, lease, journal }),
             Err((fault, reset)) => {
+                // also what the gateway itself says may repeat what a client wrote
+                let fault = self.known.clean_fault(fault);
                 let trace = journal.trace();
                 drop(journal.finish(Outcome::Failed, fault.status()));
                 Err(Failed { fault, trace, reset })
@@ -115,7 +116,7 @@ impl Inner {
 
     async fn dispatch(
         self: &Arc<Self>,
-        mut call: Redacted,
+        mut call: Unsent,
         settings: &Settings,
         plan: &Plan,
         journal: &mut Journal,
@@ -151,6 +152,7 @@ impl Inner {
                 Ok(opened) => return Ok((opened, chosen.lease)),
                 Err(failure) => failure,
             };
+            let fault = self.known.clean_fault(fault);
             journal.fault(&fault);
             let begun = upload && !matches!(call.payload, Payload::Upload(_));
             if let Some(remedy) = remedy {
@@ -184,7 +186,7 @@ impl Inner {
     /// One attempt. A refused key is no rejected key while a newer one can be had.
     async fn attempt(
         &self,
-        call: &mut Redacted,
+        call: &mut Unsent,
         tries: &Tries<'_>,
         chosen: &Chosen,
         journal: &mut Journal,
@@ -193,6 +195,7 @@ impl Inner {
         let Chosen { at, lease, newer } = chosen;
         let (route, account) = (&plan.routes[*at], lease.account());
         journal.attempt(&route.provider.id, &account.id, &route.model);
+        let call = call.pass(plan.redact(route, settings.clients.get(&call.caller.name)), &self.known)?;
         let secret = match newer {
             Some(newer) => Some(newer.clone()),
             None => self.secret(account).await?,
@@ -210,7 +213,7 @@ impl Inner {
         let failure = match attempt.run(call, journal).await {
             Ok(opened) => {
                 lease.answered();
-                return Ok(opened);
+                return Ok(restored(opened, call.masks()));
             }
             Err(failure) => failure,
         };
@@ -245,7 +248,7 @@ impl Inner {
     /// The next account along the routes, waiting for one where that helps.
     async fn lease(
         &self,
-        call: &Redacted,
+        call: &Call,
         tries: &Tries<'_>,
         affinity: Option<u64>,
         deadline: Instant,

@@ -6,8 +6,8 @@ use crate::accounts::Need;
 use crate::catalog::price_worst::{Bound, Reach};
 use crate::config::Strategy;
 use crate::kit::{Money, Time};
-use crate::redact::Redacted;
-use crate::wire::Payload;
+
+use crate::wire::{Call, Payload};
 
 /// The names that the dialects have for the longest answer.
 const MOST_OUTPUT: [&str; 3] = ["max_completion_tokens", "max_tokens", "max_output_tokens"];
@@ -15,12 +15,12 @@ const MOST_OUTPUT: [&str; 3] = ["max_completion_tokens", "max_tokens", "max_outp
 const COMPARED: u64 = 4096;
 
 /// The tokens that a call is expected to take.
-pub(super) fn need(call: &Redacted) -> Need {
+pub(super) fn need(call: &Call) -> Need {
     Need::of_call(bytes(call), most_output(call))
 }
 
 /// The most that the call can cost along each route of its plan; only for a strategy that asks.
-pub(super) fn prices(call: &Redacted, plan: &Plan, till: &Till, at: Time) -> Vec<Option<Money>> {
+pub(super) fn prices(call: &Call, plan: &Plan, till: &Till, at: Time) -> Vec<Option<Money>> {
     if plan.strategy != Strategy::Cheapest {
         return vec![None; plan.routes.len()];
     }
@@ -32,7 +32,7 @@ pub(super) fn prices(call: &Redacted, plan: &Plan, till: &Till, at: Time) -> Vec
     most.collect()
 }
 
-fn bytes(call: &Redacted) -> usize {
+fn bytes(call: &Call) -> usize {
     match &call.payload {
         Payload::Json(json) => json.bytes().len(),
         // media is not metered by its bytes
@@ -40,11 +40,11 @@ fn bytes(call: &Redacted) -> usize {
     }
 }
 
-fn most_output(call: &Redacted) -> Option<u64> {
+fn most_output(call: &Call) -> Option<u64> {
     MOST_OUTPUT.iter().find_map(|name| number(call, name))
 }
 
-fn number(call: &Redacted, name: &str) -> Option<u64> {
+fn number(call: &Call, name: &str) -> Option<u64> {
     let Payload::Json(json) = &call.payload else { return None };
     json.get(name)?.parse().ok()
 }

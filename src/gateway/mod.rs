@@ -18,6 +18,7 @@ mod models;
 mod parking;
 mod probe;
 mod relay;
+mod restore;
 mod router;
 mod sending;
 mod session;

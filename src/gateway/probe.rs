@@ -75,6 +75,6 @@ impl Inner {
         }
         said.truncate(adapter::READ);
         let answer = adapter::Answer::new(status.as_u16(), headers, said.freeze(), &self.known);
-        Err(self.known.clean(dialect.classify(provider, &answer, self.clock.now())))
+        Err(self.known.clean_fault(dialect.classify(provider, &answer, self.clock.now())))
     }
 }

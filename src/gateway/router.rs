@@ -8,7 +8,7 @@ use wildmatch::WildMatch;
 use super::models::Directory;
 use crate::accounts::Pool;
 use crate::catalog::{BodyRules, Provider};
-use crate::config::{Settings, Strategy};
+use crate::config::{ClientRules, Redact, Settings, Strategy};
 use crate::kit::{Fault, Kind};
 use crate::wire::{Caller, Endpoint};
 
@@ -21,6 +21,16 @@ pub(super) struct Plan {
     pub(super) body: BodyRules,
     /// Headers that the alias sets.
     pub(super) headers: BTreeMap<String, String>,
+    /// What becomes of secrets in the call, as the alias wants it.
+    pub(super) redact: Redact,
+}
+
+impl Plan {
+    /// What becomes of secrets on a route: the strictest that alias, provider and client ask for.
+    pub(super) fn redact(&self, route: &Route, client: Option<&ClientRules>) -> Redact {
+        let client = client.map_or(Redact::Off, |rules| rules.redact);
+        self.redact.max(route.provider.redact).max(client)
+    }
 }
 
 /// A provider and the model as it knows it; empty for endpoints without one.
@@ -95,7 +105,7 @@ impl Query<'_> {
         if let Some(alias) = self.settings.models.get(name) {
             let routes = alias.route.iter().filter_map(|full| self.qualified(full)).collect();
             let (body, headers) = (alias.body.clone(), alias.headers.clone());
-            return Ok(Plan { routes, strategy: alias.strategy, body, headers });
+            return Ok(Plan { routes, strategy: alias.strategy, body, headers, redact: alias.redact });
         }
         if let Some(route) = self.qualified(name) {
             return Ok(direct(route));
@@ -163,7 +173,8 @@ impl Query<'_> {
 }
 
 fn direct(route: Route) -> Plan {
-    Plan { routes: vec![route], strategy: Strategy::default(), body: BodyRules::default(), headers: BTreeMap::new() }
+    let (body, headers) = (BodyRules::default(), BTreeMap::new());
+    Plan { routes: vec![route], strategy: Strategy::default(), body, headers, redact: Redact::Off }
 }
 
 /// Whether a provider serves a path below its base URL.

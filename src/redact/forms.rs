@@ -18,8 +18,11 @@ pub(super) fn of(secret: &str) -> Vec<Form> {
         // Go escapes these three in every JSON string
         Zeroizing::new(in_json.replace('&', "\\u0026").replace('<', "\\u003c").replace('>', "\\u003e")),
         in_json,
-        url(secret, |hex, byte| write!(hex, "%{byte:02X}")),
-        url(secret, |hex, byte| write!(hex, "%{byte:02x}")),
+        url(secret, b"-._~", |hex, byte| write!(hex, "%{byte:02X}")),
+        url(secret, b"-._~", |hex, byte| write!(hex, "%{byte:02x}")),
+        // encodeURIComponent, and a form's own (WHATWG URL, section 5.2)
+        url(secret, b"-._~!*'()", |hex, byte| write!(hex, "%{byte:02X}")),
+        url(secret, b"-._*", |hex, byte| if byte == b' ' { hex.write_char('+') } else { write!(hex, "%{byte:02X}") }),
     ];
     for lead in 0..3 {
         forms.push(base64(secret, lead, &STANDARD_NO_PAD));
@@ -39,12 +42,13 @@ fn json(secret: &str) -> Form {
     Zeroizing::new(quoted[1..quoted.len() - 1].to_owned())
 }
 
-/// RFC 3986: all but the unreserved characters are escaped.
-fn url(secret: &str, escape: impl Fn(&mut String, u8) -> std::fmt::Result) -> Form {
+/// RFC 3986: all but letters, digits and the unreserved signs are escaped; who else writes URLs keeps other signs.
+fn url(secret: &str, kept: &[u8], escape: impl Fn(&mut String, u8) -> std::fmt::Result) -> Form {
     let mut out = Zeroizing::new(String::with_capacity(secret.len() * 3));
     for byte in secret.bytes() {
         match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(char::from(byte)),
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' => out.push(char::from(byte)),
+            sign if kept.contains(&sign) => out.push(char::from(sign)),
             // writing to a string cannot fail
             _ => escape(&mut out, byte).unwrap_or_default(),
         }

@@ -25,12 +25,14 @@ const EXPOSE: [(&str, &str); 11] = [
 ];
 
 /// The only files outside the adapters, `sim` and the data in which a vendor may be named, which ones, and what for.
-const NAMES: [(&str, &[&str], &str); 7] = [
+const NAMES: [(&str, &[&str], &str); 9] = [
     ("src/catalog/price_shipped.rs", &[], "embeds the price files of all"),
     ("src/catalog/provider.rs", &["openai", "azure", "xai", "deepseek"], "the names by which data picks an adapter"),
     ("src/catalog/shipped.rs", &[], "embeds the files of all"),
     ("src/catalog/stanza.rs", &["openai"], "a hint names the usual dialect"),
     ("src/gateway/attempt.rs", &["openai"], "response headers of the dialect"),
+    ("src/redact/rules/cloud.rs", &["azure"], "the marks by which its keys are known"),
+    ("src/redact/rules/labs.rs", &[], "the marks by which all their keys are known"),
     ("src/serve/routes.rs", &["openai"], "inbound paths of a client's SDK"),
     ("src/serve/target.rs", &["openai"], "inbound paths of a client's SDK"),
 ];

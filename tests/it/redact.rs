@@ -4,6 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use futures_util::StreamExt;
+use keywheel::config::Redact;
 use keywheel::kit::{Fault, Kind, Said, Secret};
 use keywheel::redact::{self, Known};
 use keywheel::wire::call::Upload;
@@ -22,7 +23,7 @@ fn known(secrets: &[&str]) -> Known {
 }
 
 fn masked(known: &Known, text: &str) -> String {
-    String::from_utf8(known.mask(text.as_bytes()).into_owned()).expect("UTF-8")
+    String::from_utf8(known.clean(text.as_bytes()).into_owned()).expect("UTF-8")
 }
 
 #[test]
@@ -74,8 +75,8 @@ fn base64_hides_no_secret_wherever_it_stands_in_the_text() {
 fn a_text_without_secrets_is_not_copied() {
     let known = known(&[CANARY]);
     let text = b"nothing to see, kw/Canary is not all of it";
-    assert!(matches!(known.mask(text), std::borrow::Cow::Borrowed(_)));
-    assert!(matches!(Known::default().mask(CANARY.as_bytes()), std::borrow::Cow::Borrowed(_)), "nothing is known yet");
+    assert!(matches!(known.clean(text), std::borrow::Cow::Borrowed(_)));
+    assert!(matches!(Known::default().clean(CANARY.as_bytes()), std::borrow::Cow::Borrowed(_)), "nothing is known yet");
 }
 
 #[test]
@@ -140,7 +141,7 @@ fn a_fault_is_clean_in_its_sentence_code_field_and_in_what_the_upstream_said() {
         .code("sk-very-secret-1")
         .param("sk-very-secret-1")
         .said(Said { status: 401, content_type: None, body });
-    let clean = known.clean(fault);
+    let clean = known.clean_fault(fault);
     assert!(!format!("{clean:?}").contains("very-secret"), "{clean:?}");
     assert_eq!(clean.message, "openai refused [redacted]");
     assert_eq!(clean.said.expect("kept").body, "{\"error\":\"no [redacted]\"}");
@@ -160,7 +161,8 @@ fn a_redacted_call_can_be_read_and_spliced_and_its_upload_taken_once() {
 async fn an_upload_is_handed_out_once() {
     let bytes = futures_util::stream::iter([Ok(Bytes::from_static(b"part"))]);
     let upload = Upload { bytes: Box::pin(bytes), length: Some(4) };
-    let mut call = redact::pass(keywheel::wire::Call { payload: Payload::Upload(upload), ..plain() });
+    let call = keywheel::wire::Call { payload: Payload::Upload(upload), ..plain() };
+    let mut call = redact::pass(call, Redact::Off, &Known::default()).expect("nothing is looked for");
     let mut upload = call.take_upload().expect("the upload");
     assert_eq!(upload.bytes.next().await.expect("a chunk").expect("no error"), "part");
     assert!(call.take_upload().is_none());

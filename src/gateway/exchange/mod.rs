@@ -205,7 +205,7 @@ impl Courier {
     }
 
     fn clean(&self, refusal: Refusal) -> Refusal {
-        let message = self.known.mask_str(&refusal.message).into_owned();
+        let message = self.known.clean_str(&refusal.message).into_owned();
         Refusal { message, ..refusal }
     }
 }
