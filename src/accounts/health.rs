@@ -19,6 +19,8 @@ const BLOCKED: Duration = Duration::from_secs(3600);
 const MODEL_MISSING: Duration = Duration::from_secs(10 * 60);
 /// Models that may rest at the same time; whoever asks for made-up names could fill the memory otherwise.
 const MOST_MODELS: usize = 1000;
+/// A clock that reads so much earlier than a rest began was set back.
+const STEP: Duration = Duration::from_secs(60);
 const LADDER_CAP: Duration = Duration::from_secs(300);
 
 /// Why an account, or one of its models, rests, and until when.
@@ -210,7 +212,7 @@ impl Cooldown {
     }
 
     fn gate(&self, now: Time) -> Gate {
-        match (now < self.until, self.probe) {
+        match (!self.half_open(now), self.probe) {
             (true, _) => Gate::Until(self.until, self.reason.clone(), self.kind),
             (false, Some(_)) => Gate::Probing(self.reason.clone()),
             (false, None) => Gate::Probe,
@@ -224,7 +226,9 @@ impl Cooldown {
 
     /// Whether a probe is due or under way.
     pub(super) fn half_open(&self, now: Time) -> bool {
-        now >= self.until
+        // a clock that was set back would hold the rest for as long as the step
+        let set_back = now.after(STEP) < self.since && !self.needs_login();
+        now >= self.until || set_back
     }
 
     /// The cooldown after one more failure. Failures of one window, however many calls met them, count once: they

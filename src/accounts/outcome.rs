@@ -80,6 +80,7 @@ impl Pool {
             }
             Err(_) => {}
         }
+        self.altered.notify_one();
         self.changed.notify_waiters();
     }
 

@@ -195,7 +195,7 @@ impl Tokens {
         // a division of 128 bits costs more than all else that is looked at
         let micros = match tokens.checked_mul(60_000_000) {
             Some(product) => product / self.each_minute,
-            None => tokens / self.each_minute * 60_000_000,
+            None => (tokens / self.each_minute).saturating_mul(60_000_000),
         };
         i64::try_from(micros).unwrap_or(i64::MAX)
     }

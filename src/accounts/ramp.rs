@@ -100,8 +100,11 @@ impl Minutes {
     fn most(&self, now: Time) -> Option<u64> {
         let (borne, since) = self.limit?;
         let quiet = now.since(since);
+        if quiet >= FORGET {
+            return None;
+        }
         let minutes = quiet.as_secs() / MINUTE.as_secs();
         let grown = (0..minutes).fold(borne, |most, _| most.saturating_mul(GROWTH) / 1_000_000);
-        (quiet < FORGET).then_some(grown.max(1))
+        Some(grown.max(1))
     }
 }

@@ -47,7 +47,9 @@ impl Roster {
             ..Self::default()
         };
         for account in &settings.accounts {
-            let known = self.seats.iter().find(|s| s.account.id == account.id && s.account.secret == account.secret);
+            let same =
+                |old: &Account| (&old.id, &old.secret, &old.oauth) == (&account.id, &account.secret, &account.oauth);
+            let known = self.seats.iter().find(|seat| same(&seat.account));
             let (group, shared) = match &account.quota_group {
                 Some(name) => groups.entry(name).or_default().clone(),
                 None => {

@@ -164,6 +164,10 @@ impl Tempo {
         }
         lesson.calls += (lesson.calls / 8).max(1);
         lesson.at = now;
+        // more than is remembered cannot be held back
+        if lesson.calls > MOST_CALLS {
+            self.lesson = None;
+        }
     }
 }
 

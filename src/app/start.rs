@@ -145,7 +145,7 @@ impl House {
         self.announce(serve, lines).await;
         let _kept = AbortOnDrop(tokio::spawn(Arc::clone(&self.rests).keep()));
         let _lists = AbortOnDrop(tokio::spawn(keep_lists(self.gateway.clone(), Arc::clone(&self.wheel))));
-        let _tokens = AbortOnDrop(tokio::spawn(tokens::keep(self.refresher.clone(), self.settings.clone())));
+        let tokens = AbortOnDrop(tokio::spawn(tokens::keep(self.refresher.clone(), self.settings.clone())));
         loop {
             tokio::select! {
                 () = self.wheel.stopped() => break,
@@ -162,7 +162,8 @@ impl House {
             // asked a second time
             () = stop_again(&mut signals) => tracing::warn!("calls under way are cut"),
         }
-        // a refresh that is cut off here would lose its token
+        // a refresh that is cut off here would lose its token, so none begins any more
+        drop(tokens);
         drop(tokio::time::timeout(GRACE, self.refresher.settle()).await);
         let (ledger, rests) = (self.ledger, self.rests);
         let flush = move || {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use super::attempt::{Attempt, Opened};
 use super::failure::{Failure, Remedy, out_of_date};
@@ -11,24 +11,21 @@ use super::journal::Journal;
 use super::parking::Ticket;
 use super::restore::restored;
 use super::router::{Plan, Query};
+use super::tries::{Chosen, Repeat, Tries};
 use super::{Inner, Trace, expect, session};
 use crate::accounts::{Lease, NotBefore, Wanted};
-use crate::catalog::AdapterName;
 use crate::config::{Account, Settings, Strategy};
-use crate::kit::{Blame, Fault, Kind, Next, Secret, Time};
+use crate::kit::{Blame, Fault, Kind, Next, Time};
 use crate::redact::Unsent;
 use crate::store::Outcome;
-use crate::wire::{Call, Edit, Payload};
+use crate::wire::{Call, Payload};
+
+/// The least that an account's secret is waited for, however impatient the client is.
+const SECRET: Duration = Duration::from_secs(10);
 
 /// However many accounts there are, a call is sent no oftener. Each eligible account gets it once; what is sent besides
 /// counts too: one second chance for each route after a provider's failure, and what an account refused and was mended.
 const MOST_ATTEMPTS: usize = 5;
-
-/// How long to wait, about, before a provider that is short of capacity is asked once more.
-const MOMENT: Duration = Duration::from_secs(1);
-
-/// Where the provider itself asks for a longer wait than this, another route is better.
-const LONGEST_MOMENT: Duration = Duration::from_secs(5);
 
 /// A call whose answer has begun.
 pub(super) struct Started {
@@ -43,38 +40,6 @@ pub(super) struct Failed {
     pub(super) trace: Trace,
     /// When it could succeed, where that is known.
     pub(super) reset: Option<Time>,
-}
-
-/// What the next attempt goes to.
-struct Chosen {
-    /// The route's place in the plan.
-    at: usize,
-    lease: Lease,
-    /// Newer than the account's secret that was just refused.
-    newer: Option<Secret>,
-}
-
-/// A second chance for an account.
-struct Repeat {
-    at: usize,
-    lease: Lease,
-    after: Duration,
-}
-
-/// What has been tried so far.
-struct Tries<'a> {
-    settings: &'a Settings,
-    plan: &'a Plan,
-    /// Accounts that failed without cooling down.
-    tried: Vec<Arc<Account>>,
-    /// For each route, whether an account got its second chance after a provider's failure.
-    repeated: Vec<bool>,
-    /// For each route, the accounts at an address that is short of capacity.
-    shut: Vec<Vec<Arc<Account>>>,
-    /// What an adapter changed in the call after a refusal; it stays for all that speak the same dialect.
-    amended: Option<(AdapterName, Vec<Edit>)>,
-    count: usize,
-    last: Option<Fault>,
 }
 
 impl Inner {
@@ -122,19 +87,10 @@ impl Inner {
         journal: &mut Journal,
     ) -> Result<(Opened, Lease), (Fault, Option<Time>)> {
         let affinity = session::affinity(&call);
-        let mut tries = Tries {
-            settings,
-            plan,
-            tried: Vec::new(),
-            repeated: vec![false; plan.routes.len()],
-            shut: vec![Vec::new(); plan.routes.len()],
-            amended: None,
-            count: 0,
-            last: None,
-        };
         let patience =
             call.patience.map_or(settings.parking.max_wait, |own| settings.parking.max_wait.min(own * 9 / 10));
-        let deadline = Instant::now() + patience;
+        let mut tries = Tries::new(settings, plan, Instant::now() + patience);
+        let deadline = tries.deadline;
         let mut again = None;
         while tries.count < MOST_ATTEMPTS {
             let found = match again.take() {
@@ -198,7 +154,11 @@ impl Inner {
         let call = call.pass(plan.redact(route, settings.clients.get(&call.caller.name)), &self.known)?;
         let secret = match newer {
             Some(newer) => Some(newer.clone()),
-            None => self.secret(account).await?,
+            None => match timeout_at(tries.deadline.max(Instant::now() + SECRET), self.secret(account)).await {
+                Ok(secret) => secret?,
+                // what fetches it goes on, for the next call
+                Err(_) => return Err(late_secret(account).into()),
+            },
         };
         let amendment = tries.amended.as_ref().filter(|(adapter, _)| *adapter == route.provider.adapter);
         let attempt = Attempt {
@@ -282,8 +242,9 @@ impl Inner {
             Err(nearest)
         };
         let name = call.model.as_deref().unwrap_or_default();
+        let line = tries.line(call);
         let (client, room) = (&call.caller.name, settings.parking.max_parked);
-        let ticket = Ticket { plan: name, client, deadline, room, call: call.id };
+        let ticket = Ticket { plan: &line, client, deadline, room, call: call.id };
         let began = Instant::now();
         let found = self.parking.enter(&self.pool, &self.clock, ticket, seek).await;
         let waited = began.elapsed();
@@ -301,87 +262,8 @@ impl Inner {
     }
 }
 
-impl Tries<'_> {
-    /// Takes in a failed attempt; gives back the lease where the same account gets a second chance. Accounts that cool down
-    /// are kept away by the pool itself.
-    fn learn(&mut self, at: usize, lease: Lease, fault: Fault) -> Option<Repeat> {
-        self.count += 1;
-        let account = Arc::clone(lease.account());
-        let (kind, blame) = (fault.kind, fault.kind.blame());
-        self.last = Some(fault);
-        match kind.next() {
-            Next::SameAccount if !self.repeated[at] => {
-                self.repeated[at] = true;
-                return Some(Repeat { at, lease, after: Duration::ZERO });
-            }
-            Next::SameLater | Next::OtherRoute => {
-                // an account with an address of its own is another place, which may have what this one lacks
-                let beside =
-                    |other: &&Arc<Account>| other.provider == account.provider && other.base_url == account.base_url;
-                self.shut[at].extend(self.settings.accounts.iter().filter(beside).cloned());
-                let after = moment(kind, &lease).filter(|_| !self.repeated[at])?;
-                self.repeated[at] = true;
-                return Some(Repeat { at, lease, after });
-            }
-            _ if matches!(blame, Blame::Account | Blame::AccountModel) => {}
-            _ => self.tried.push(account),
-        }
-        None
-    }
-
-    /// Takes in a refusal that can be mended: the account is not to blame, and gets the call once more.
-    fn mend(&mut self, refused: Chosen, fault: Fault, remedy: Remedy) -> Chosen {
-        self.count += 1;
-        self.last = Some(fault);
-        match remedy {
-            Remedy::Secret(newer) => Chosen { newer: Some(newer), ..refused },
-            Remedy::Edits(edits) => {
-                self.amended = Some((self.plan.routes[refused.at].provider.adapter, edits));
-                refused
-            }
-        }
-    }
-
-    /// What the client is told when nothing is left to try: what the last attempt failed with, unless waiting for an
-    /// account would have helped.
-    fn fail(self, not: &NotBefore) -> (Fault, Option<Time>) {
-        let waiting_helps = not.busy || not.verdicts.iter().any(|verdict| passes(verdict.kind));
-        let own = |fault: &Fault| matches!(fault.kind.blame(), Blame::Account | Blame::AccountModel);
-        let fault = match self.last {
-            Some(fault) if !(own(&fault) && waiting_helps) => fault,
-            _ => exhausted(not),
-        };
-        (fault, not.at)
-    }
-}
-
-/// When a second try at the same account makes sense; `None` where it does not.
-fn moment(kind: Kind, lease: &Lease) -> Option<Duration> {
-    match kind {
-        Kind::Overloaded(Some(hint)) => Some(hint).filter(|hint| *hint <= LONGEST_MOMENT),
-        Kind::Overloaded(None) => Some(lease.spread(MOMENT)),
-        _ => None,
-    }
-}
-
-/// Whether a failure passes by itself within a client's reach.
-const fn passes(kind: Option<Kind>) -> bool {
-    matches!(kind, Some(Kind::Throttled(..)))
-}
-
-/// No account is left. Where only people could mend that, the client hears what it heard when it was found out, and no
-/// 429 that it would answer by asking again.
-fn exhausted(not: &NotBefore) -> Fault {
-    let why: Vec<String> = not.verdicts.iter().take(5).map(|v| format!("{}: {}", v.account, v.why)).collect();
-    let when = not.at.map_or(String::new(), |at| format!(" before {at}"));
-    let what = "wait, add an account, or route to another provider";
-    let kinds = || not.verdicts.iter().filter_map(|verdict| verdict.kind);
-    let kind = match kinds().next_back() {
-        _ if not.busy || kinds().any(|kind| passes(Some(kind))) => Kind::Exhausted(not.at),
-        // none of them is for this model, and that does not change with time
-        None if not.at.is_none() && !not.verdicts.is_empty() => Kind::ModelMissing,
-        None => Kind::Exhausted(not.at),
-        Some(last) => kinds().find(|kind| matches!(kind, Kind::Overloaded(_))).unwrap_or(last),
-    };
-    Fault::new(kind, format!("no account can take this call{when} ({}); {what}", why.join("; ")))
+/// Its key or token did not come in time, which says nothing against the account.
+fn late_secret(account: &Account) -> Fault {
+    let id = &account.id;
+    Fault::new(Kind::NoSecret, format!("the secret of account {id} has not come yet; send the request again"))
 }

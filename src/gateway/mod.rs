@@ -23,6 +23,7 @@ mod router;
 mod sending;
 mod session;
 mod till;
+mod tries;
 mod upstream;
 
 use std::future::Future;

@@ -43,7 +43,7 @@ impl Known {
     pub fn clean_str<'a>(&self, text: &'a str) -> Cow<'a, str> {
         match self.clean(text.as_bytes()) {
             Cow::Borrowed(same) if same.len() == text.len() => Cow::Borrowed(text),
-            Cow::Borrowed(_) => Cow::Borrowed(WITHHELD),
+            Cow::Borrowed(_) => Cow::Owned(WITHHELD.to_owned()),
             Cow::Owned(bytes) => Cow::Owned(String::from_utf8_lossy(&bytes).into_owned()),
         }
     }

@@ -227,7 +227,13 @@ impl Inner {
     async fn look_for_login(&self, account: &Account, oauth: &Oauth, slot: &Slot) {
         let name = name(account);
         let found = self.vault(oauth, move |vault| vault.get(&name)).await;
-        if found.is_ok_and(|item| item.is_some_and(|item: Item| item.ended.is_none())) {
+        let now = self.clock.now();
+        // one without a refresh token lasts no longer than its token
+        let lasts = |item: &Item| {
+            let fresh = item.expires_at.is_none_or(|end| end > now);
+            item.ended.is_none() && (item.kind != ItemKind::Token || item.refresh.is_some() || fresh)
+        };
+        if found.is_ok_and(|item| item.as_ref().is_some_and(lasts)) {
             slot.forget();
             self.tell(account, Ok(()));
         }

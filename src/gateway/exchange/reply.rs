@@ -38,7 +38,9 @@ pub fn tokens(heard: &Heard) -> Result<Tokens, Refusal> {
     let Some(access) = text(&fields, "access_token").filter(|token| !token.is_empty()) else {
         return Err(unusable(heard, "the identity provider's answer holds no access_token"));
     };
-    let life = number(&fields, "expires_in").map(|seconds| heard.now.after(Duration::from_secs(seconds)));
+    // none is no life at all: the token is used until it is refused
+    let life = number(&fields, "expires_in").filter(|seconds| *seconds > 0);
+    let life = life.map(|seconds| heard.now.after(Duration::from_secs(seconds)));
     let stated = number(&fields, "expires_on").map(|at| Time::default().after(Duration::from_secs(at)));
     // a span by our own clock cannot be wrong by the clocks' difference; an instant can
     let expires_at = life.or(stated);
@@ -64,7 +66,7 @@ pub fn device(heard: &Heard) -> Result<Device, Refusal> {
         user_code: user_code.to_owned(),
         url: url.to_owned(),
         complete_url: text(&fields, "verification_uri_complete").map(str::to_owned),
-        interval: seconds("interval", 5),
+        interval: seconds("interval", 5).max(Duration::from_secs(1)),
         expires_at: heard.now.after(seconds("expires_in", 900)),
     })
 }

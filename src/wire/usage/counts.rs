@@ -115,7 +115,7 @@ impl Tokens {
                 .iter()
                 .filter(|part| part.text("modality").as_deref() == Some(name))
                 .map(|part| part.sum("tokenCount"))
-                .sum()
+                .fold(0, u64::saturating_add)
         };
         Some(Self {
             prompt,
