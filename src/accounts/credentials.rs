@@ -49,6 +49,14 @@ impl Credentials {
         }
     }
 
+    /// A person has mended something about the account: what was known of its token is looked up afresh.
+    pub fn forget(&self, account: &Account) {
+        self.source.invalidate(&account.id);
+        if let Some(tokens) = &self.refresher {
+            tokens.forget(&account.id);
+        }
+    }
+
     /// The provider refused the secret: what was kept of it is not used again.
     pub fn rejected(&self, account: &Account) {
         self.source.invalidate(&account.id);

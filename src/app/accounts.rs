@@ -119,6 +119,12 @@ fn replace(asked: &AddAccount, account: &Account, vault: &Strongbox, lines: &mut
             account.origin
         )));
     };
+    if account.oauth.is_some() {
+        return Err(Failure::new(format_args!(
+            "account {id} logs in and sends no key; run: keywheel account login {id}, or take its oauth out of {} first",
+            account.origin
+        )));
+    }
     vault::ready(vault, &asked.passphrase, lines)?;
     if !asked.replace && vault.get(name).map_err(Failure::new)?.is_some() {
         return Err(Failure::new(format_args!(

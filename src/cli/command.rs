@@ -146,7 +146,7 @@ pub enum ClientVerb {
     Rotate {
         /// The client
         name: String,
-        /// How long the old key goes on working: 30s, 15m, 12h, 7d; 0s to end it now
+        /// How long the old key goes on working: 30s, 15m, 12h, 7d; without it, 24h
         #[arg(long, value_name = "TIME", value_parser = wait::parse)]
         overlap: Option<Duration>,
     },

@@ -56,6 +56,7 @@ impl Inner {
             model: call.model.as_deref(),
             provider: call.headers.get("x-keywheel-provider").and_then(|value| value.to_str().ok()),
         };
+        let hide = call.caller.hide_account;
         self.known.heed(&settings.national_ids);
         let result = match query.plan() {
             Ok(plan) => match self.pool.admit(&call.caller.name, expect::need(&call)) {
@@ -71,7 +72,10 @@ impl Inner {
             Ok((opened, lease)) => Ok(Started { opened, lease, journal }),
             Err((fault, reset)) => {
                 // also what the gateway itself says may repeat what a client wrote
-                let fault = self.known.clean_fault(fault);
+                let mut fault = self.known.clean_fault(fault);
+                if hide {
+                    fault.message = unnamed(&fault.message, &settings).into();
+                }
                 let trace = journal.trace();
                 drop(journal.finish(Outcome::Failed, fault.status()));
                 Err(Failed { fault, trace, reset })
@@ -150,8 +154,9 @@ impl Inner {
         let Tries { settings, plan, .. } = *tries;
         let Chosen { at, lease, newer } = chosen;
         let (route, account) = (&plan.routes[*at], lease.account());
-        journal.attempt(&route.provider.id, &account.id, &route.model);
+        // what may not be sent is no attempt
         let call = call.pass(plan.redact(route, settings.clients.get(&call.caller.name)), &self.known)?;
+        journal.attempt(&route.provider.id, &account.id, &route.model);
         let secret = match newer {
             Some(newer) => Some(newer.clone()),
             None => match timeout_at(tries.deadline.max(Instant::now() + SECRET), self.secret(account)).await {
@@ -262,8 +267,32 @@ impl Inner {
     }
 }
 
+/// The sentence without the names of accounts, for a client from whom they are kept.
+fn unnamed(sentence: &str, settings: &Settings) -> String {
+    settings.accounts.iter().fold(sentence.to_owned(), |words, account| {
+        let id = &account.id;
+        let words = words.replace(&format!("account {id}"), "an account");
+        // as the reasons of several accounts are listed
+        words.replace(&format!("({id}: "), "(").replace(&format!("; {id}: "), "; ")
+    })
+}
+
 /// Its key or token did not come in time, which says nothing against the account.
 fn late_secret(account: &Account) -> Fault {
     let id = &account.id;
     Fault::new(Kind::NoSecret, format!("the secret of account {id} has not come yet; send the request again"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_from_whom_accounts_are_kept_reads_none_of_their_names() {
+        let text = "[[accounts]]\nid = \"one\"\nprovider = \"sim\"\n[[accounts]]\nid = \"two\"\nprovider = \"sim\"\n";
+        let settings = crate::config::parse(text).expect("settings");
+        let said = "no account can take this call (one: it rests; two: the vault is locked); account two: wait";
+        let kept = "no account can take this call (it rests; the vault is locked); an account: wait";
+        assert_eq!(unnamed(said, &settings), kept);
+    }
 }

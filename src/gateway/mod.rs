@@ -124,6 +124,11 @@ impl Gateway {
         self.0.parking.lines(self.0.clock.now())
     }
 
+    /// What was known of an account's secret is looked up afresh, on a person's word.
+    pub fn forget(&self, account: &Account) {
+        self.0.credentials.forget(account);
+    }
+
     /// Renews an account's token now, on a person's word.
     pub async fn refresh(&self, account: &Account) -> Result<(), Fault> {
         self.0.credentials.force(account).await

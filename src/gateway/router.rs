@@ -183,16 +183,17 @@ fn serves(provider: &Provider, path: &str) -> bool {
 }
 
 fn no_account(provider: &str) -> Fault {
-    Fault::new(Kind::NotFound, format!("provider {provider} has no account; run: keywheel account add {provider}"))
-        .code("model_not_found")
-        .param("model")
+    let words = format!(
+        "provider {provider} has no account that is on; see: keywheel account list, or add one: keywheel account add NAME --provider {provider}"
+    );
+    Fault::new(Kind::NotFound, words).code("model_not_found").param("model")
 }
 
 fn unknown(name: &str) -> Fault {
     Fault::new(
         Kind::NotFound,
         format!(
-            "no account can call {name:?}; run: keywheel account add PROVIDER, then write \
+            "no account can call {name:?}; run: keywheel account add NAME --provider PROVIDER, then write \
         provider/model, or try sim/echo"
         ),
     )

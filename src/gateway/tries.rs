@@ -90,7 +90,10 @@ impl<'a> Tries<'a> {
         self.count += 1;
         let account = Arc::clone(lease.account());
         let (kind, blame) = (fault.kind, fault.kind.blame());
-        self.last = Some(fault);
+        // what only the gateway's owner can mend tells the client less than anything else that was said
+        if self.last.as_ref().is_none_or(|last| for_the_owner(last.kind) || !for_the_owner(kind)) {
+            self.last = Some(fault);
+        }
         match kind.next() {
             Next::SameAccount if !self.repeated[at] => {
                 self.repeated[at] = true;
@@ -144,6 +147,14 @@ fn moment(kind: Kind, lease: &Lease) -> Option<Duration> {
         Kind::Overloaded(None) => Some(lease.spread(MOMENT)),
         _ => None,
     }
+}
+
+/// Whether a failure concerns the gateway's owner and not its client.
+const fn for_the_owner(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::KeyRejected | Kind::Blocked | Kind::NeedsLogin | Kind::StaleToken(_) | Kind::VaultLocked | Kind::NoSecret
+    )
 }
 
 /// Whether a failure passes by itself within a client's reach.

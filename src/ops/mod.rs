@@ -132,7 +132,7 @@ impl Desk {
             Ask::Reload => self.0.helm.reload().await.map(Reply::Done).map_err(Refusal::bad_config),
             Ask::RefreshAccount { id } => self.refresh(&settings, &id).await,
             Ask::Test(asked) => test(&self.0.gateway, &settings, &self.0.clock, &asked).await.map(Reply::Tested),
-            Ask::Heal(asked) => quota::heal(&self.0.pool, &settings, &asked).map(Reply::Done),
+            Ask::Heal(asked) => quota::heal(&self.0.pool, &self.0.gateway, &settings, &asked).map(Reply::Done),
             Ask::Quota { ids, refresh } => {
                 quota::rows(&self.0.pool, &self.0.gateway, &settings, &ids, refresh).await.map(Reply::Quota)
             }

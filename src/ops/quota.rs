@@ -1,7 +1,5 @@
 //! What accounts have used and have left, as rows; and the end of a rest on a person's word.
 
-use std::sync::Arc;
-
 use futures_util::future::join_all;
 
 use super::test::chosen;
@@ -36,11 +34,13 @@ pub(super) async fn rows(
 }
 
 /// Ends the cooldowns of these accounts; says which.
-pub(super) fn heal(pool: &Arc<Pool>, settings: &Settings, asked: &Chosen) -> Result<String, Refusal> {
-    let ids: Vec<String> = chosen(settings, asked)?.iter().map(|account| account.id.clone()).collect();
-    ids.iter().for_each(|id| {
-        pool.heal(id);
-    });
+pub(super) fn heal(pool: &Pool, gateway: &Gateway, settings: &Settings, asked: &Chosen) -> Result<String, Refusal> {
+    let accounts = chosen(settings, asked)?;
+    for account in &accounts {
+        gateway.forget(account);
+        pool.heal(&account.id);
+    }
+    let ids: Vec<&str> = accounts.iter().map(|account| account.id.as_str()).collect();
     Ok(format!("{}: every cooldown is ended", ids.join(", ")))
 }
 

@@ -113,8 +113,24 @@ fn swapped(through: &[Seen], answered: &[Answered]) -> usize {
     swapped
 }
 
+/// Whoever was served, and in which order, must always be right. The times are measured anew where something else took
+/// the machine away for longer than the margin of two in a hundred: three times at most.
 fn check(what: &str, limits: &str, telling: Telling, first: usize) {
     let _quiet = quiet();
+    for tries_left in (0..3).rev() {
+        let (refused_first, refused_after, used) = run(what, limits, telling);
+        if tries_left > 0 && (refused_first > first || refused_after > 0 || used < 0.95) {
+            continue;
+        }
+        assert!(refused_first <= first, "{what}");
+        assert_eq!(refused_after, 0, "{what}: no 429 after the first window");
+        assert!(used >= 0.95, "{what}: {used}");
+        return;
+    }
+}
+
+/// How many calls the lab refused in the first window and after it, and how much of the rate was used.
+fn run(what: &str, limits: &str, telling: Telling) -> (usize, usize, f64) {
     let rig = rig(limits);
     let clients = clients(&rig);
     rig.lab.enforce(RATE, WINDOW, telling);
@@ -138,11 +154,9 @@ fn check(what: &str, limits: &str, telling: Telling, first: usize) {
         used * 100.0
     );
     assert_eq!(through.len(), 1000);
-    assert!(refused_first <= first, "{what}");
-    assert_eq!(rig.lab.refused(), refused_first, "{what}: no 429 after the first window");
-    assert!(used >= 0.95, "{what}: {used}");
     assert!(jain >= 0.98, "{what}: {jain}");
     assert_eq!(swapped, 0, "{what}");
+    (refused_first, rig.lab.refused() - refused_first, used)
 }
 
 #[test]

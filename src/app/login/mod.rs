@@ -17,7 +17,7 @@ use crate::cli::entry::{Entry, Typed};
 use crate::cli::login::{Login, RefreshAccounts};
 use crate::config::{Account, Live, Oauth, Paths, Settings};
 use crate::kit::{Clock, Fault, Secret};
-use crate::operator::{Ask, Reply};
+use crate::operator::{Ask, Chosen, Reply};
 use crate::ops;
 use crate::redact::Known;
 use crate::vault::{Item, ItemKind, Source, Strongbox};
@@ -41,7 +41,7 @@ pub(super) fn login(asked: &Login, paths: &Paths, lines: &mut Lines<'_>) -> Resu
     let vault = Arc::new(vault::of(&settings, paths));
     vault::ready(&vault, &asked.passphrase, lines)?;
     let refresher = refresher(settings, vault);
-    on_one_core(async {
+    on_one_core::<()>(async {
         let done = match oauth.grant {
             Grant::DeviceCode => by_device(&refresher, &account, &oauth, lines).await?,
             Grant::AuthorizationCode => by_browser(&refresher, &account, &oauth, asked, lines).await?,
@@ -59,7 +59,11 @@ pub(super) fn login(asked: &Login, paths: &Paths, lines: &mut Lines<'_>) -> Resu
         };
         told(&account, done, lines);
         Ok(())
-    })
+    })?;
+    // a gateway that runs would see it by itself, only later
+    let account = Chosen::Ids(vec![asked.id.clone()]);
+    drop(questions::ask_if_running(paths, Ask::Heal(account)));
+    Ok(())
 }
 
 /// Has tokens renewed now: by the running gateway, or here where none runs.
