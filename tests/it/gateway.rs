@@ -280,7 +280,7 @@ async fn names_are_routed_or_refused_with_what_to_do() {
     for (name, status, words) in [
         ("m", 200, ""),
         ("unknown-model", 200, ""),
-        ("deepseek/x", 404, "keywheel account add deepseek"),
+        ("deepseek/x", 404, "keywheel account add NAME --provider deepseek"),
         ("sim/echo", 200, ""),
     ] {
         let (got, headers, body, _) = read(rig.call(&CHAT.replace("lab/m", name)).await).await;
