@@ -169,7 +169,8 @@ async fn an_upload_is_handed_out_once() {
     assert!(call.splice(&[]).is_empty());
 }
 
-fn plain() -> keywheel::wire::Call {
+/// A call without a body.
+pub(crate) fn plain() -> keywheel::wire::Call {
     keywheel::wire::Call {
         id: keywheel::kit::CallId::new(),
         at: crate::adapter::NOW,

@@ -1,13 +1,12 @@
 //! Whatever stands in a text, searching it neither fails nor lies, and a masked prompt comes back as it was.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use keywheel::config::{Nation, Redact};
 use keywheel::kit::Secret;
 use keywheel::redact::{Flow, Known, Restorer, pass};
-use keywheel::wire::{Call, Caller, Endpoint, Json, Payload};
+use keywheel::wire::{Call, Json, Payload};
 use serde_json::{Value, json};
 
 const SECRET: &str = "the known \"secret\" of 2026/é";
@@ -94,20 +93,7 @@ fn searched(known: &Known, text: &str, cut: usize) {
 fn repeated(known: &Known, text: &str, mutator: &mut Mutator) {
     let body = json!({"messages": [{"role": "user", "content": text}]});
     let payload = Payload::Json(Json::parse(Bytes::from(body.to_string())).expect("an object"));
-    let caller = Arc::new(Caller { name: "fuzz".into(), models: Vec::new(), hide_account: false });
-    let call = Call {
-        id: keywheel::kit::CallId::new(),
-        at: crate::adapter::NOW,
-        endpoint: Endpoint::Chat,
-        method: http::Method::POST,
-        query: None,
-        headers: http::HeaderMap::new(),
-        model: None,
-        stream: true,
-        caller,
-        patience: None,
-        payload,
-    };
+    let call = Call { stream: true, payload, ..crate::redact::plain() };
     let call = pass(call, Redact::Mask, known).expect("masked");
     let sent: Value = serde_json::from_slice(&call.splice(&[]).joined()).expect("JSON");
     let sent = sent["messages"][0]["content"].as_str().expect("text");

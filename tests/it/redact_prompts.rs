@@ -4,8 +4,10 @@ use bytes::Bytes;
 use keywheel::config::Redact;
 use keywheel::kit::{Kind, Secret};
 use keywheel::redact::{Known, Redacted, Restorer, Unsent, pass};
-use keywheel::wire::{Call, Endpoint, Json, Payload};
+use keywheel::wire::{Call, Json, Payload};
 use serde_json::{Value, json};
+
+use crate::redact::plain;
 
 /// Secrets of several kinds; the third one has to be escaped in JSON.
 const MAIL: &str = "jane.doe@example.org";
@@ -21,23 +23,7 @@ fn known() -> Known {
 fn call(body: impl Into<Bytes>) -> Call {
     let body = body.into();
     let payload = Json::parse(body.clone()).map_or(Payload::Raw(body), Payload::Json);
-    Call {
-        id: keywheel::kit::CallId::new(),
-        at: crate::adapter::NOW,
-        endpoint: Endpoint::Chat,
-        method: http::Method::POST,
-        query: None,
-        headers: http::HeaderMap::new(),
-        model: None,
-        stream: false,
-        caller: std::sync::Arc::new(keywheel::wire::Caller {
-            name: "test".into(),
-            models: Vec::new(),
-            hide_account: false,
-        }),
-        patience: None,
-        payload,
-    }
+    Call { payload, ..plain() }
 }
 
 fn masked(body: &Value) -> (Redacted, Value) {

@@ -134,12 +134,15 @@ pub(super) const fn key(
 pub(super) const fn mixed(
     id: &'static str,
     anchors: &'static [&'static str],
-    (set, least, most): (u8, usize, usize),
+    size: (u8, usize, usize),
     hit: &'static str,
     miss: &'static str,
 ) -> Rule {
-    let shape = Shape::Run(Run { set, least, most, anchors, mixed: true });
-    Rule { id, kind: Kind::Key, word: "key", anchors, shape, hit, miss }
+    let mut rule = key(id, anchors, size, hit, miss);
+    if let Shape::Run(run) = &mut rule.shape {
+        run.mixed = true;
+    }
+    rule
 }
 
 /// A rule with a function of its own.

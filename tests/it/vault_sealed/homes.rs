@@ -43,7 +43,7 @@ fn without_a_keychain_the_machine_key_is_taken_said_once_and_remembered() {
 #[test]
 fn a_key_file_comes_before_any_keychain() {
     let place = Place::new();
-    let Opener::KeyFile(path) = place.key_file() else { unreachable!() };
+    let Opener::KeyFile(path) = place.key_file() else { panic!("a key file opens by a key file") };
     let home = Home { key_file: Some(path), ..home(&place) };
     let made = home.open_or_create().unwrap();
     assert_eq!((made.notices.len(), made.vault.status().unwrap().wraps[0].1), (0, Way::KeyFile));
