@@ -74,7 +74,7 @@ impl Veil {
     }
 
     fn frame(&mut self, frame: &[u8], out: &mut Vec<u8>) {
-        let data = sse::data(frame).map(|data| Bytes::copy_from_slice(data));
+        let data = sse::data(frame).map(Bytes::copy_from_slice);
         match data.and_then(|data| self.document(&data)) {
             // as it came
             None => out.extend_from_slice(frame),
