@@ -116,3 +116,4 @@ mod vault;
 mod vault_keychain;
 mod vault_sealed;
 mod vault_strongbox;
+mod workflows_chat;
