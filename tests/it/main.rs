@@ -118,3 +118,4 @@ mod vault;
 mod vault_keychain;
 mod vault_sealed;
 mod vault_strongbox;
+mod workflows_chat;
