@@ -32,6 +32,8 @@ pub(super) struct Journal {
     told: Option<Box<Told>>,
     /// Between the pieces of a streamed answer.
     gaps: Gaps,
+    /// What became of the wish that a model think, for a header.
+    reasoning: Option<String>,
     /// The call's place under the limits of its client, where it has any.
     pub(super) guest: Option<Guest>,
 }
@@ -79,7 +81,7 @@ impl Journal {
         let trace = Traced::continued(call.id, &call.headers);
         let told = if books.telemetry.outbox.is_open() { Told::of(call, trace.clone()) } else { None };
         let gaps = Gaps::default();
-        Self { entry, started, books, gauge, tokens: None, trace, told, gaps, guest: None }
+        Self { entry, started, books, gauge, tokens: None, reasoning: None, trace, told, gaps, guest: None }
     }
 
     /// Microseconds since the call's arrival.
@@ -167,6 +169,11 @@ impl Journal {
         self.with(|entry| entry.parked_us += waited_us);
     }
 
+    /// Notes how hard the model of the attempt under way was told to think.
+    pub(super) fn reasoned(&mut self, note: Option<String>) {
+        self.reasoning = note;
+    }
+
     /// Counts bytes that are handed to the client.
     pub(super) fn sent(&mut self, bytes: usize) {
         let now = self.elapsed_us();
@@ -208,6 +215,7 @@ impl Journal {
             model: entry.model.clone(),
             attempts: entry.attempts.len(),
             parked_us: entry.parked_us,
+            reasoning: self.reasoning.clone(),
         })
     }
 
