@@ -61,13 +61,17 @@ impl Collector {
 
     /// Sends spans, within the collector's time.
     pub(super) async fn send(&mut self, spans: ExportTraceServiceRequest, source: &Source) -> Sent {
+        let metadata = match self.metadata(source).await {
+            Ok(metadata) => metadata,
+            Err(sent) => return sent,
+        };
         let patience = self.otlp.timeout;
         let whole = async {
             let mut request = Request::new(spans);
-            *request.metadata_mut() = self.metadata(source).await?;
-            self.grpc.ready().await.map_err(|error| Status::unavailable(words(&error)))?;
+            *request.metadata_mut() = metadata;
+            self.grpc.ready().await.map_err(|error| Sent::Later(words(&error)))?;
             let codec = ProstCodec::<ExportTraceServiceRequest, ExportTraceServiceResponse>::default();
-            self.grpc.unary(request, PathAndQuery::from_static(EXPORT), codec).await
+            self.grpc.unary(request, PathAndQuery::from_static(EXPORT), codec).await.map_err(|status| judged(&status))
         };
         match tokio::time::timeout(patience, whole).await {
             Err(_) => Sent::Later(format!("it did not answer within {patience:?}")),
@@ -75,19 +79,19 @@ impl Collector {
                 let rejected = answer.into_inner().partial_success.map_or(0, |partial| partial.rejected_spans);
                 Sent::Taken(u64::try_from(rejected).unwrap_or(0))
             }
-            Ok(Err(status)) => judged(&status),
+            Ok(Err(sent)) => sent,
         }
     }
 
-    async fn metadata(&self, source: &Source) -> Result<MetadataMap, Status> {
+    async fn metadata(&self, source: &Source) -> Result<MetadataMap, Sent> {
         let mut metadata = MetadataMap::new();
-        let unusable = |name: &str| Status::invalid_argument(format!("the header {name} cannot be sent"));
+        let unusable = |name: &str| Sent::Never(format!("the header {name} cannot be sent"));
         let key = |name: &str| MetadataKey::<Ascii>::from_str(&name.to_ascii_lowercase()).map_err(|_| unusable(name));
         for (name, value) in &self.otlp.headers {
             metadata.insert(key(name)?, MetadataValue::from_str(value).map_err(|_| unusable(name))?);
         }
         for (name, account) in &self.otlp.secrets {
-            let secret = source.resolve(account).await.map_err(|error| Status::unavailable(error.to_string()))?;
+            let secret = source.resolve(account).await.map_err(|error| Sent::Later(error.to_string()))?;
             let Some(secret) = secret else { continue };
             let mut value = MetadataValue::from_str(secret.expose()).map_err(|_| unusable(name))?;
             value.set_sensitive(true);
@@ -97,13 +101,12 @@ impl Collector {
     }
 }
 
-/// Which refusals pass (OTLP specification, "Failures"). What the collector says is not repeated: it may hold anything.
+/// Which refusals pass (OTLP specification, "Failures"). What the collector itself says is not repeated: it may hold
+/// anything.
 fn judged(status: &Status) -> Sent {
-    let words = match status.code() {
-        // our own sentences
-        Code::Unavailable | Code::InvalidArgument => status.message().to_owned(),
-        code => code.description().to_owned(),
-    };
+    // only what failed on our side has a cause
+    let ours = std::error::Error::source(status).map(|cause| words(cause));
+    let said = ours.unwrap_or_else(|| status.code().description().to_owned());
     match status.code() {
         Code::Unavailable
         | Code::Cancelled
@@ -112,8 +115,8 @@ fn judged(status: &Status) -> Sent {
         | Code::Aborted
         | Code::OutOfRange
         | Code::DataLoss
-        | Code::Unknown => Sent::Later(words),
-        _ => Sent::Never(words),
+        | Code::Unknown => Sent::Later(said),
+        _ => Sent::Never(said),
     }
 }
 

@@ -137,7 +137,7 @@ fn answered(ended: &Ended, attempt: &Attempt, with: &mut Vec<KeyValue>) {
 
 fn asked_for(asked: Asked, number: f64) -> KeyValue {
     // what the conventions count in whole numbers
-    let whole = |key| KeyValue::new(key, number.max(0.0) as u64);
+    let whole = |key| KeyValue::new(key, number as i64);
     match asked {
         Asked::MaxTokens => whole("gen_ai.request.max_tokens"),
         Asked::Temperature => KeyValue::new("gen_ai.request.temperature", number),
