@@ -105,7 +105,7 @@ impl Collector {
 /// anything.
 fn judged(status: &Status) -> Sent {
     // only what failed on our side has a cause
-    let ours = std::error::Error::source(status).map(|cause| words(cause));
+    let ours = std::error::Error::source(status).map(words);
     let said = ours.unwrap_or_else(|| status.code().description().to_owned());
     match status.code() {
         Code::Unavailable
