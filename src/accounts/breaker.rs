@@ -26,9 +26,21 @@ struct State {
 }
 
 impl Breaker {
+    /// Whether there is no failure to think of.
+    pub(super) fn is_well(&self) -> bool {
+        !self.troubled.load(Ordering::Acquire)
+    }
+
+    /// Forgets every failure, on a person's word.
+    pub(super) fn clear(&self) {
+        let mut state = self.lock();
+        *state = State::default();
+        self.troubled.store(false, Ordering::Release);
+    }
+
     /// Until when it is open or probing; `None` when the next attempt would be let through.
     pub(super) fn open(&self, now: Time) -> Option<Time> {
-        if !self.troubled.load(Ordering::Acquire) {
+        if self.is_well() {
             return None;
         }
         let state = self.lock();
@@ -40,7 +52,7 @@ impl Breaker {
 
     /// Lets an attempt through (making it the probe of a half-open breaker), or says until when it is open.
     pub(super) fn admit(&self, token: u64, now: Time) -> Result<(), Time> {
-        if !self.troubled.load(Ordering::Acquire) {
+        if self.is_well() {
             return Ok(());
         }
         let mut state = self.lock();
@@ -57,7 +69,7 @@ impl Breaker {
 
     /// The provider answered: whatever it said, it is alive.
     pub(super) fn alive(&self, token: u64) {
-        if !self.troubled.load(Ordering::Acquire) {
+        if self.is_well() {
             return;
         }
         let mut state = self.lock();
@@ -73,7 +85,7 @@ impl Breaker {
 
     /// The attempt ended without a verdict.
     pub(super) fn release(&self, token: u64) {
-        if !self.troubled.load(Ordering::Acquire) {
+        if self.is_well() {
             return;
         }
         let mut state = self.lock();

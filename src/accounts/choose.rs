@@ -1,17 +1,20 @@
 //! Which of the accounts that could take the call does: a pure function of what is known, so that a recorded choice
 //! can be made again.
 
+use std::num::NonZeroU32;
+
 use super::learned::{Share, WHOLE};
 use crate::config::Strategy;
 use crate::kit::Time;
 
 /// An account that could take the call.
+/// As large as a cache line, since a hundred of them are written and read for one choice.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Candidate {
     /// Its place in the order of the configuration.
-    pub(super) seat: usize,
+    pub(super) seat: u32,
     /// The place of its route among those that are weighed together.
-    pub(super) route: usize,
+    pub(super) route: u32,
     /// Calls under way.
     pub(super) busy: u32,
     /// Its share among equals, at least 1.
@@ -21,7 +24,7 @@ pub(super) struct Candidate {
     /// What is left of its tightest window.
     pub(super) share: Option<Share>,
     /// Microseconds to the first byte, on average.
-    pub(super) first_byte: Option<u32>,
+    pub(super) first_byte: Option<NonZeroU32>,
     /// The most that the call can cost there, in picodollars.
     pub(super) price: Option<i64>,
 }
@@ -70,7 +73,7 @@ pub(super) fn choose(strategy: Strategy, candidates: &[Candidate], home: Option<
         }),
         Strategy::Cheapest => tied(candidates, top, dice, |candidate| (candidate.price.unwrap_or(i64::MAX), 0)),
         // one that nobody has measured is measured first
-        Strategy::Latency => tied(candidates, top, dice, |candidate| (i64::from(candidate.first_byte.unwrap_or(0)), 0)),
+        Strategy::Latency => tied(candidates, top, dice, |candidate| (wait(candidate), 0)),
         Strategy::Hybrid => {
             let scale = Scale::of(equals.map(|(_, candidate)| candidate));
             tied(candidates, top, dice, |candidate| (-scale.score(candidate), 0))
@@ -111,6 +114,11 @@ fn load(candidate: &Candidate) -> i64 {
     if candidate.weight == 1 { busy } else { busy / i64::from(candidate.weight.max(1)) }
 }
 
+/// Microseconds to the first byte; none of those whom nobody has measured.
+fn wait(candidate: &Candidate) -> i64 {
+    candidate.first_byte.map_or(0, |micros| i64::from(micros.get()))
+}
+
 /// An account of which nothing is known has all of its quota.
 fn share(candidate: &Candidate) -> Share {
     candidate.share.unwrap_or(Share { left: WHOLE, reset: Time::MAX })
@@ -131,7 +139,7 @@ impl Scale {
         let blank = Self { quota: none, wait: none, load: none };
         candidates.fold(blank, |scale, candidate| Self {
             quota: stretch(scale.quota, i64::from(share(candidate).left)),
-            wait: stretch(scale.wait, i64::from(candidate.first_byte.unwrap_or(0))),
+            wait: stretch(scale.wait, wait(candidate)),
             load: stretch(scale.load, load(candidate)),
         })
     }
@@ -143,7 +151,7 @@ impl Scale {
             range => (value - least) * 1000 / range,
         };
         let Self { quota, wait, load: busy } = *self;
-        let speed = 1000 - part(i64::from(candidate.first_byte.unwrap_or(0)), wait) * i64::from(wait.0 != wait.1);
+        let speed = 1000 - part(self::wait(candidate), wait) * i64::from(wait.0 != wait.1);
         let idle = 1000 - part(load(candidate), busy) * i64::from(busy.0 != busy.1);
         5 * part(i64::from(share(candidate).left), quota) + 3 * speed + 2 * idle
     }

@@ -68,8 +68,9 @@ pub(super) struct Share {
     pub(super) reset: Time,
 }
 
-/// What is known of one group's limits.
+/// What is known of one group's limits. What every choice reads comes first, in one cache line.
 #[derive(Debug, Default)]
+#[repr(C)]
 pub(super) struct Learned {
     /// Until then the two numbers below hold; nothing is known after it.
     until: AtomicI64,
@@ -104,11 +105,15 @@ struct Kept {
 }
 
 impl Learned {
+    /// Whether nothing that is known can be short.
+    pub(super) fn has_room(&self, need: Need, now: Time) -> bool {
+        now.as_micros() >= self.until.load(Relaxed)
+            || self.requests.load(Relaxed) >= 1 && self.tokens.load(Relaxed) >= need.total()
+    }
+
     /// When the windows have room for the call, and which of them has none before; `None` when all have.
     pub(super) fn short(&self, model: &str, need: Need, now: Time) -> Option<(Time, What, Span)> {
-        if now.as_micros() >= self.until.load(Relaxed)
-            || self.requests.load(Relaxed) >= 1 && self.tokens.load(Relaxed) >= need.total()
-        {
+        if self.has_room(need, now) {
             return None;
         }
         let known = self.lock();
@@ -214,6 +219,14 @@ impl Learned {
         }
         let until = live().map(|kept| kept.end).max().unwrap_or_default();
         self.until.store(until.as_micros(), Relaxed);
+    }
+
+    #[cfg(test)]
+    pub(super) fn hot(&self) -> [usize; 5] {
+        let [requests, tokens, glance] =
+            [&self.requests, &self.tokens, &self.glance].map(|at| std::ptr::from_ref(at).addr());
+        let [until, reset] = [&self.until, &self.glance_reset].map(|at| std::ptr::from_ref(at).addr());
+        [until, requests, tokens, glance, reset]
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {
