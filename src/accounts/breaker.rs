@@ -83,6 +83,22 @@ impl Breaker {
         }
     }
 
+    /// The provider has begun a good answer: a probe closes the breaker at once, since its stream may last for minutes.
+    /// What has failed under a closed breaker is forgiven only at an answer's end, or streams that all break off would
+    /// never open it. Says whether it was closed.
+    pub(super) fn began(&self, token: u64) -> bool {
+        if self.is_well() {
+            return false;
+        }
+        let mut state = self.lock();
+        let probed = state.probe == Some(token);
+        if probed {
+            *state = State::default();
+            self.troubled.store(false, Ordering::Release);
+        }
+        probed
+    }
+
     /// The attempt ended without a verdict.
     pub(super) fn release(&self, token: u64) {
         if self.is_well() {

@@ -35,7 +35,7 @@ impl Chosen {
             busy: candidate.busy,
             weight: candidate.weight,
             priority: candidate.priority,
-            share: candidate.share.map(|share| (share.left, share.reset)),
+            share: candidate.share.known().map(|share| (share.left, share.reset)),
             first_byte_us: candidate.first_byte.map(NonZeroU32::get),
             price: candidate.price.map(|pico| Money::from_pico(pico.into())),
         };
@@ -65,7 +65,7 @@ pub fn choose_again(record: &Choice) -> Option<usize> {
         busy: one.busy,
         weight: one.weight,
         priority: one.priority,
-        share: one.share.map(|(left, reset)| Share { left, reset }),
+        share: one.share.map_or(Share::UNKNOWN, |(left, reset)| Share { left, reset }),
         first_byte: one.first_byte_us.and_then(NonZeroU32::new),
         price: one.price.map(pico),
     };

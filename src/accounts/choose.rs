@@ -5,7 +5,6 @@ use std::num::NonZeroU32;
 
 use super::learned::{Share, WHOLE};
 use crate::config::Strategy;
-use crate::kit::Time;
 
 /// An account that could take the call.
 /// As large as a cache line, since a hundred of them are written and read for one choice.
@@ -22,7 +21,7 @@ pub(super) struct Candidate {
     /// Higher is taken first.
     pub(super) priority: i32,
     /// What is left of its tightest window.
-    pub(super) share: Option<Share>,
+    pub(super) share: Share,
     /// Microseconds to the first byte, on average.
     pub(super) first_byte: Option<NonZeroU32>,
     /// The most that the call can cost there, in picodollars.
@@ -67,7 +66,7 @@ pub(super) fn choose(strategy: Strategy, candidates: &[Candidate], home: Option<
         Strategy::Weighted => weighted(equals, dice),
         Strategy::LeastBusy => tied(candidates, top, dice, |candidate| (load(candidate), 0)),
         Strategy::QuotaOptimized => tied(candidates, top, dice, |candidate| {
-            let Share { left, reset } = share(candidate);
+            let Share { left, reset } = candidate.share;
             // what is about to be there again is spent first
             (i64::from(WHOLE - left.min(WHOLE)), reset.as_micros())
         }),
@@ -120,8 +119,8 @@ fn wait(candidate: &Candidate) -> i64 {
 }
 
 /// An account of which nothing is known has all of its quota.
-fn share(candidate: &Candidate) -> Share {
-    candidate.share.unwrap_or(Share { left: WHOLE, reset: Time::MAX })
+fn left(candidate: &Candidate) -> i64 {
+    i64::from(candidate.share.left.min(WHOLE))
 }
 
 /// The extremes among the candidates, between which each term of the hybrid score is normalised.
@@ -138,7 +137,7 @@ impl Scale {
         let stretch = |(least, most): (i64, i64), value: i64| (least.min(value), most.max(value));
         let blank = Self { quota: none, wait: none, load: none };
         candidates.fold(blank, |scale, candidate| Self {
-            quota: stretch(scale.quota, i64::from(share(candidate).left)),
+            quota: stretch(scale.quota, left(candidate)),
             wait: stretch(scale.wait, wait(candidate)),
             load: stretch(scale.load, load(candidate)),
         })
@@ -153,7 +152,7 @@ impl Scale {
         let Self { quota, wait, load: busy } = *self;
         let speed = 1000 - part(self::wait(candidate), wait) * i64::from(wait.0 != wait.1);
         let idle = 1000 - part(load(candidate), busy) * i64::from(busy.0 != busy.1);
-        5 * part(i64::from(share(candidate).left), quota) + 3 * speed + 2 * idle
+        5 * part(left(candidate), quota) + 3 * speed + 2 * idle
     }
 }
 
@@ -168,7 +167,7 @@ mod tests {
             busy: 0,
             weight: 1,
             priority: 0,
-            share: None,
+            share: Share::UNKNOWN,
             first_byte: None,
             price: None,
         };

@@ -151,9 +151,15 @@ fn kept_rests(health: &Health) -> KeptRests {
     KeptRests { whole: rests.whole.as_ref().map(kept), models }
 }
 
-/// Where an account's secret comes from. Of a program only its name: arguments may hold what nobody should read.
+/// Where an account's secret comes from, and who gives it a token. Of a program only its name: arguments may hold what
+/// nobody should read.
 fn source(seat: &Seat) -> String {
     let place = seat.account.base_url.as_deref().unwrap_or_default();
+    let login = seat.account.oauth.as_ref().map(|oauth| {
+        let [at, client] = [&oauth.token_url, &oauth.client_id].map(|word| word.as_deref().unwrap_or_default());
+        format!(" {:?} {client} {at}", oauth.grant)
+    });
+    let place = format!("{place}{}", login.unwrap_or_default());
     match &seat.account.secret {
         SecretSource::None => format!("none {place}"),
         SecretSource::Env(name) => format!("env {name} {place}"),

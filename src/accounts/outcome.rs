@@ -9,9 +9,13 @@ use crate::kit::{Blame, Fault, Kind};
 impl Pool {
     /// A good answer has begun: what the attempt probed is healed, and others need not wait for its end.
     pub(super) fn answered(&self, lease: &Lease) {
-        let own = lease.seat.state.health.heal(&lease.model, lease.token);
-        if lease.seat.group.health.heal(&lease.model, lease.token) || own {
+        let healed =
+            [&lease.seat.state.health, &lease.seat.group.health].map(|health| health.heal(&lease.model, lease.token));
+        let healed = healed.contains(&true);
+        if healed {
             self.altered.notify_one();
+        }
+        if lease.seat.breaker.began(lease.token) || healed {
             self.changed.notify_waiters();
         }
     }

@@ -11,6 +11,7 @@ use super::choice::pico;
 use super::choose::Candidate;
 use super::group::Group;
 use super::health::{Gate, Health};
+use super::learned::Share;
 use super::pace::Pace;
 use super::speed::Speed;
 use super::verdict::{Owner, Stop};
@@ -108,6 +109,7 @@ impl Seat {
     }
 
     /// What a choice weighs of an account that could take the call: only what its strategy asks for is looked up.
+    #[inline]
     pub(super) fn terms(&self, (route, seat): (u32, u32), wanted: &Wanted<'_>, hash: u64, now: Time) -> Candidate {
         use Strategy::{Hybrid, Latency, QuotaOptimized};
         let (quota, speed) =
@@ -118,7 +120,7 @@ impl Seat {
             busy: self.state.busy.load(Ordering::Acquire),
             weight: self.weight,
             priority: self.priority,
-            share: if quota { self.group.windows.share(wanted.model, hash, now) } else { None },
+            share: if quota { self.group.windows.share(wanted.model, hash, now) } else { Share::UNKNOWN },
             first_byte: if speed { self.state.speed.micros(now) } else { None },
             price: wanted.price.map(pico),
         }
