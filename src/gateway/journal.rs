@@ -1,38 +1,39 @@
 //! What becomes a ledger entry: kept with the call from its arrival, recorded once however it ends.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use bytes::Bytes;
 
+use super::books::Books;
 use super::gauge::Gauge;
-use super::till::{Asked, Till};
+use super::till::Asked;
 use super::{Trace, session};
 use crate::accounts::{Guest, NotBefore};
 use crate::kit::Fault;
-use crate::store::{Attempt, Choice, Context, Decision, Durable, Entry, Ledger, Outcome, Spend};
+use crate::store::{Attempt, Choice, Context, Decision, Durable, Entry, Outcome, Spend};
 use crate::wire::{Call, Payload};
 
 /// The record of one call. Dropped unfinished, the client has left.
 pub(super) struct Journal {
     entry: Option<Entry>,
     started: Instant,
-    ledger: Arc<dyn Ledger>,
-    till: Arc<Till>,
-    in_flight: Arc<AtomicUsize>,
+    books: Arc<Books>,
     /// Reads the answer as it passes, once it has begun.
     gauge: Gauge,
     /// The tokens of both directions that the answer reported, once the call is over.
     tokens: Option<u64>,
+    /// What became of the wish that a model think, for a header.
+    reasoning: Option<String>,
     /// The call's place under the limits of its client, where it has any.
     pub(super) guest: Option<Guest>,
 }
 
 impl Journal {
     /// Begins with the call's arrival.
-    pub(super) fn open(call: &Call, ledger: Arc<dyn Ledger>, till: Arc<Till>, in_flight: Arc<AtomicUsize>) -> Self {
-        in_flight.fetch_add(1, Ordering::AcqRel);
+    pub(super) fn open(call: &Call, books: Arc<Books>) -> Self {
+        books.in_flight.fetch_add(1, Ordering::AcqRel);
         let text = |name: &str| call.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let entry = Entry {
             id: call.id,
@@ -69,7 +70,7 @@ impl Journal {
             choices: Vec::new(),
         };
         let (entry, started, gauge) = (Some(entry), Instant::now(), Gauge::Blind);
-        Self { entry, started, ledger, till, in_flight, gauge, tokens: None, guest: None }
+        Self { entry, started, books, gauge, tokens: None, reasoning: None, guest: None }
     }
 
     /// Microseconds since the call's arrival.
@@ -150,6 +151,11 @@ impl Journal {
         self.with(|entry| entry.parked_us += waited_us);
     }
 
+    /// Notes how hard the model of the attempt under way was told to think.
+    pub(super) fn reasoned(&mut self, note: Option<String>) {
+        self.reasoning = note;
+    }
+
     /// Counts bytes that are handed to the client.
     pub(super) fn sent(&mut self, bytes: usize) {
         let now = self.elapsed_us();
@@ -162,7 +168,7 @@ impl Journal {
     /// The answer begins: events, one JSON document, or something else.
     pub(super) fn answering(&mut self, events: bool, json: bool) {
         let provider = self.entry.as_ref().and_then(|entry| entry.provider.as_deref()).unwrap_or_default();
-        self.gauge = Gauge::new(self.till.metering(provider), events, json);
+        self.gauge = Gauge::new(self.books.till.metering(provider), events, json);
     }
 
     /// A frame of the answer has passed.
@@ -183,6 +189,7 @@ impl Journal {
             model: entry.model.clone(),
             attempts: entry.attempts.len(),
             parked_us: entry.parked_us,
+            reasoning: self.reasoning.clone(),
         })
     }
 
@@ -191,7 +198,7 @@ impl Journal {
         let report = std::mem::replace(&mut self.gauge, Gauge::Blind).report();
         let (provider, model) = (entry.provider.as_deref(), entry.model.as_deref());
         let asked = Asked { provider: provider.unwrap_or_default(), model: model.unwrap_or_default(), at: entry.at };
-        self.till.settle(&asked, report)
+        self.books.till.settle(&asked, report)
     }
 
     /// How many tokens the call took in both directions, as its answer said; known once it is recorded.
@@ -205,7 +212,7 @@ impl Journal {
         match self.entry.take() {
             None => Box::pin(std::future::ready(())),
             Some(mut entry) => {
-                self.in_flight.fetch_sub(1, Ordering::AcqRel);
+                self.books.in_flight.fetch_sub(1, Ordering::AcqRel);
                 entry.outcome = outcome;
                 entry.status = status;
                 entry.total_us = total_us;
@@ -216,7 +223,7 @@ impl Journal {
                 if let (Some(guest), Some(tokens)) = (&mut self.guest, tokens) {
                     guest.used(tokens);
                 }
-                self.ledger.record(entry)
+                self.books.ledger.record(entry)
             }
         }
     }
