@@ -46,6 +46,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let pool = pool()?;
     let strategies = [
         (Strategy::Sticky, "sticky"),
+        (Strategy::FillFirst, "fill first"),
         (Strategy::RoundRobin, "round robin"),
         (Strategy::LeastBusy, "least busy"),
         (Strategy::Weighted, "weighted"),
