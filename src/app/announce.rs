@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::cli::Lines;
-use crate::config::Settings;
+use crate::config::{CaptureMode, Settings};
 
 /// What there is to say once the doors are open.
 pub(super) struct Announcement<'a> {
@@ -44,6 +44,13 @@ pub(super) fn invite(about: &Announcement<'_>, lines: &mut Lines<'_>) {
     }
     if !key_file.exists() {
         lines.say("client.key is gone; make a key with: keywheel client add NAME");
+    }
+}
+
+/// What a new home does not do unless it is told to.
+pub(super) fn offer(about: &Announcement<'_>, lines: &mut Lines<'_>) {
+    if about.settings.capture.mode == CaptureMode::Off {
+        lines.say("prompts and answers are not kept; to keep those of failed calls: keywheel config set capture.mode failed");
     }
 }
 

@@ -6,6 +6,7 @@ mod clients;
 mod detach;
 mod explain;
 mod failure;
+mod history;
 mod import;
 mod leader;
 mod login;

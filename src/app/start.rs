@@ -9,16 +9,17 @@ use super::failure::Failure;
 use super::reload::{Sources, Wheel};
 use super::rests::Rests;
 use super::signals::{Signals, Wish};
-use super::{detach, env, leader, logs, overrides, tokens};
+use super::{detach, env, history, leader, logs, overrides, tokens};
 use crate::accounts::{Credentials, Pool, Refresher};
 use crate::catalog::prices::Prices;
 use crate::cli::{Lines, Serve};
 use crate::config::{Live, Paths, watch};
 use crate::gateway::{Gate, Gateway};
+use crate::history::Capture;
 use crate::kit::Clock;
 use crate::ops::{self, Desk};
 use crate::redact::Known;
-use crate::serve::keys::{KEY_FILE, Keys, STORE_FILE, ensure_first};
+use crate::serve::keys::{First, KEY_FILE, Keys, STORE_FILE, ensure_first};
 use crate::serve::{Bounds, Doors, Front, Serving};
 use crate::store::{Ledger, Sqlite};
 use crate::vault::home::Home;
@@ -58,6 +59,13 @@ async fn attend(serve: &Serve, paths: Paths, lines: &mut Lines<'_>) -> Result<()
     house.live(signals, serve, lines).await
 }
 
+/// What remains of calls.
+#[derive(Clone)]
+struct Records {
+    ledger: Arc<dyn Ledger>,
+    capture: Capture,
+}
+
 /// A gateway with its doors open.
 struct House {
     paths: Paths,
@@ -65,18 +73,19 @@ struct House {
     gateway: Gateway,
     refresher: Refresher,
     wheel: Arc<Wheel>,
-    ledger: Arc<dyn Ledger>,
+    records: Records,
     keys: Arc<Keys>,
     rests: Arc<Rests>,
     serving: Serving,
     doors: Vec<String>,
+    first: First,
 }
 
 impl House {
     async fn build(serve: &Serve, paths: Paths, known: Known, lines: &mut Lines<'_>) -> Result<Self, Failure> {
         let clock = Clock::system();
         let started = clock.now();
-        ensure_first(&paths.state).map_err(Failure::new)?;
+        let first = ensure_first(&paths.state).map_err(Failure::new)?;
         let keys = Arc::new(Keys::open(&paths.state.join(STORE_FILE)).map_err(Failure::new)?);
         let sources = Sources { paths: paths.clone(), overrides: overrides(serve) };
         let (loaded, prices) = sources.read().await.map_err(Failure::bad_config)?;
@@ -104,7 +113,10 @@ impl House {
             clock: clock.clone(),
             pool: Some(Arc::clone(&pool)),
         };
-        let (gateway, refresher) = gateway(wires, Arc::clone(&pool), prices, Arc::clone(&ledger));
+        let capture = history::capture(&wires, &paths)?;
+        let shelf = Arc::new(history::Kept::of(Arc::clone(&vault), Arc::clone(&wires.known), &paths));
+        let records = Records { ledger: Arc::clone(&ledger), capture: capture.clone() };
+        let (gateway, refresher) = gateway(wires, Arc::clone(&pool), prices, records);
         let wheel =
             Arc::new(Wheel::new(sources, settings.clone(), Arc::clone(&pool), gateway.clone(), loaded.warnings));
         let desk = Desk::new(ops::Parts {
@@ -112,6 +124,8 @@ impl House {
             pool,
             gateway: gateway.clone(),
             ledger: Arc::clone(&ledger),
+            capture: capture.clone(),
+            shelf,
             vault,
             helm: Arc::clone(&wheel) as Arc<dyn ops::Helm>,
             doors: urls.clone(),
@@ -127,11 +141,12 @@ impl House {
             gateway,
             refresher,
             wheel,
-            ledger,
+            records: Records { ledger, capture },
             keys,
             rests: Arc::new(rests),
             serving,
             doors: urls,
+            first,
         })
     }
 
@@ -165,12 +180,13 @@ impl House {
         // a refresh that is cut off here would lose its token, so none begins any more
         drop(tokens);
         drop(tokio::time::timeout(GRACE, self.refresher.settle()).await);
-        let (ledger, rests) = (self.ledger, self.rests);
+        let (records, rests) = (self.records, self.rests);
         let flush = move || {
             if let Err(error) = rests.write(None) {
                 tracing::warn!("why accounts rest is not kept: {error}");
             }
-            ledger.flush();
+            records.ledger.flush();
+            records.capture.flush();
         };
         let flushed = tokio::task::spawn_blocking(flush).await;
         flushed.map_err(|error| Failure::new(format_args!("the ledger could not be closed: {error}")))
@@ -185,6 +201,9 @@ impl House {
         drop(tokio::time::timeout(LISTS, self.gateway.refresh_models()).await);
         about.models = models(&self.gateway);
         announce::invite(&about, lines);
+        if self.first == First::Made {
+            announce::offer(&about, lines);
+        }
         if serve.detached {
             self.doors.iter().for_each(|door| tracing::info!("listening on {door}"));
             lines.say(detach::READY);
@@ -193,12 +212,13 @@ impl House {
 }
 
 /// The request path, and what renews its tokens.
-fn gateway(wires: tokens::Wires, pool: Arc<Pool>, prices: Prices, ledger: Arc<dyn Ledger>) -> (Gateway, Refresher) {
+fn gateway(wires: tokens::Wires, pool: Arc<Pool>, prices: Prices, records: Records) -> (Gateway, Refresher) {
     let (settings, known, clock) = (wires.settings.clone(), Arc::clone(&wires.known), wires.clock.clone());
     let source = Arc::clone(&wires.source);
     let refresher = wires.refresher();
     let credentials = Credentials::new(source).with_tokens(refresher.clone());
-    let parts = crate::gateway::Parts { settings, clock, pool, credentials, known, prices, ledger };
+    let Records { ledger, capture } = records;
+    let parts = crate::gateway::Parts { settings, clock, pool, credentials, known, prices, ledger, capture };
     (Gateway::new(parts), refresher)
 }
 

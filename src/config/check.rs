@@ -73,6 +73,7 @@ impl Check<'_> {
                 max_parked: usize::try_from(shape.parking.max_parked).unwrap_or(usize::MAX),
             },
             vault: self.vault(shape.vault),
+            capture: shape.capture.into(),
             national_ids: shape.national_ids,
             header_after: shape.header_after.0,
             keep_alive: shape.keep_alive.0,

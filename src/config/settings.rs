@@ -9,6 +9,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::capture::Capture;
 use super::oauth::Oauth;
 pub use crate::catalog::Limits;
 use crate::catalog::{BodyRules, Provider, Redact};
@@ -48,6 +49,8 @@ pub struct Settings {
     pub parking: Parking,
     /// Where secrets rest.
     pub vault: VaultPlace,
+    /// Whose prompts and answers are kept.
+    pub capture: Capture,
     /// Countries whose national numbers of persons count as secrets.
     pub national_ids: Vec<Nation>,
     /// A stream's wait after which 200 and keep-alives are sent.

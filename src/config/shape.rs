@@ -8,6 +8,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::capture::CaptureEntry;
 use super::forms::{Route, Size};
 use super::settings::{Listen, Mode, Nation, Strategy, VaultHome};
 use crate::catalog::{
@@ -54,6 +55,8 @@ pub(super) struct Shape {
     pub parking: ParkingEntry,
     /// Where secrets rest.
     pub vault: VaultEntry,
+    /// Whose prompts and answers are kept, and for how long.
+    pub capture: CaptureEntry,
     /// Countries whose national numbers of persons count as secrets; none unless named.
     pub national_ids: Vec<Nation>,
     /// Providers by id; a shipped id needs no stanza, one here overrides only the keys it names.
@@ -210,6 +213,7 @@ impl Default for Shape {
             timeouts: Timeouts::default().into(),
             parking: ParkingEntry::default(),
             vault: VaultEntry::default(),
+            capture: CaptureEntry::default(),
             national_ids: Vec::new(),
             providers: BTreeMap::new(),
             accounts: Vec::new(),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
 use super::till::Till;
+use crate::history::Capture;
 use crate::store::Ledger;
 
 /// The books of a gateway, one set for all its calls.
@@ -12,6 +13,8 @@ pub(super) struct Books {
     pub(super) ledger: Arc<dyn Ledger>,
     /// What they cost.
     pub(super) till: Till,
+    /// Where their bodies are kept, where somebody wants them kept.
+    pub(super) capture: Capture,
     /// How many are under way.
     pub(super) in_flight: AtomicUsize,
 }

@@ -5,15 +5,19 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue};
 
 use super::books::Books;
 use super::gauge::Gauge;
+use super::attempt::Opened;
 use super::till::Asked;
 use super::{Trace, session};
 use crate::accounts::{Guest, NotBefore};
+use crate::history::Tap;
 use crate::kit::Fault;
 use crate::store::{Attempt, Choice, Context, Decision, Durable, Entry, Outcome, Spend};
-use crate::wire::{Call, Payload};
+use crate::wire::{Call, Payload, error};
 
 /// The record of one call. Dropped unfinished, the client has left.
 pub(super) struct Journal {
@@ -26,6 +30,8 @@ pub(super) struct Journal {
     tokens: Option<u64>,
     /// The call's place under the limits of its client, where it has any.
     pub(super) guest: Option<Guest>,
+    /// Collects what passes by, where bodies are kept.
+    pub(super) tap: Option<Box<Tap>>,
 }
 
 impl Journal {
@@ -68,7 +74,7 @@ impl Journal {
             choices: Vec::new(),
         };
         let (entry, started, gauge) = (Some(entry), Instant::now(), Gauge::Blind);
-        Self { entry, started, books, gauge, tokens: None, guest: None }
+        Self { entry, started, books, gauge, tokens: None, guest: None, tap: None }
     }
 
     /// Microseconds since the call's arrival.
@@ -169,9 +175,28 @@ impl Journal {
         self.gauge.frame(frame);
     }
 
-    /// A piece of a whole answer has passed.
+    /// A piece of the answer has passed.
     pub(super) fn piece(&mut self, piece: &Bytes) {
         self.gauge.piece(piece);
+        let at = self.started;
+        if let Some(tap) = &mut self.tap {
+            tap.piece(piece, u64::try_from(at.elapsed().as_micros()).unwrap_or(u64::MAX));
+        }
+    }
+
+    /// The call has an answer that begins well.
+    pub(super) fn opened(&mut self, opened: &Opened) {
+        if let Some(tap) = &mut self.tap {
+            tap.begins(opened.status.as_u16(), opened.headers.clone());
+        }
+    }
+
+    /// The call is refused, and the client reads why.
+    pub(super) fn refused(&mut self, fault: &Fault) {
+        if let Some(tap) = &mut self.tap {
+            tap.begins(fault.status(), HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))]));
+            tap.piece(&error::body(fault), 0);
+        }
     }
 
     /// How the call went so far, for headers.
@@ -214,6 +239,9 @@ impl Journal {
                 let tokens = if outcome == Outcome::Failed { Some(0) } else { self.tokens };
                 if let (Some(guest), Some(tokens)) = (&mut self.guest, tokens) {
                     guest.used(tokens);
+                }
+                if let Some(tap) = self.tap.take() {
+                    tap.ends(&entry);
                 }
                 self.books.ledger.record(entry)
             }

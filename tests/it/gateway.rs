@@ -66,6 +66,7 @@ impl Rig {
             known: Arc::new(Known::default()),
             prices: Prices::shipped().expect("prices"),
             ledger: Arc::clone(&ledger) as Arc<dyn Ledger>,
+            capture: keywheel::history::Capture::none(),
         });
         Self { lab, gateway, pool, ledger }
     }
@@ -267,6 +268,7 @@ async fn nobody_answers_at_the_address_and_no_account_is_benched() {
         known: Arc::new(Known::default()),
         prices: Prices::shipped().expect("prices"),
         ledger: Arc::new(Memory::default()),
+        capture: keywheel::history::Capture::none(),
     });
     let (status, _, body, _) = read(gateway.call(call(CHAT)).await).await;
     let error = error_of(&body);
