@@ -68,14 +68,20 @@ fn count(number: usize, noun: &str) -> String {
 /// neither in the history nor on the screen; the socket needs none.
 fn paste(doors: &[String], key_file: &Path) -> Option<String> {
     const BODY: &str = r#"{"model":"sim/echo","stream":true,"messages":[{"role":"user","content":"hello"}]}"#;
-    let to = |scheme: &str| doors.iter().find_map(|door| door.strip_prefix(scheme));
-    let call = match (to("tcp://"), to("tls://"), to("unix://")) {
-        (Some(place), ..) => format!("http://{}/v1/chat/completions {}", reachable(place), bearer(key_file)),
-        (_, Some(place), _) => format!("https://{}/v1/chat/completions {}", reachable(place), bearer(key_file)),
-        (.., Some(socket)) => format!("--unix-socket {} http://localhost/v1/chat/completions", quoted(socket)),
-        _ => return None,
-    };
+    let call = reached(doors, "/v1/chat/completions", key_file)?;
     Some(format!("curl -N {call} -H 'content-type: application/json' -d '{BODY}'"))
+}
+
+/// How curl reaches a path of the gateway, with the key that the shell reads from its file.
+pub(super) fn reached(doors: &[String], path: &str, key_file: &Path) -> Option<String> {
+    let to = |scheme: &str| doors.iter().find_map(|door| door.strip_prefix(scheme));
+    let at = |url: String| quoted(&format!("{url}{path}"));
+    match (to("tcp://"), to("tls://"), to("unix://")) {
+        (Some(place), ..) => Some(format!("{} {}", at(format!("http://{}", reachable(place))), bearer(key_file))),
+        (_, Some(place), _) => Some(format!("{} {}", at(format!("https://{}", reachable(place))), bearer(key_file))),
+        (.., Some(socket)) => Some(format!("--unix-socket {} {}", quoted(socket), at("http://localhost".to_owned()))),
+        _ => None,
+    }
 }
 
 fn bearer(key_file: &Path) -> String {
@@ -83,12 +89,12 @@ fn bearer(key_file: &Path) -> String {
 }
 
 /// A door on every address is reached on the loopback.
-fn reachable(place: &str) -> String {
+pub(super) fn reachable(place: &str) -> String {
     place.replace("0.0.0.0:", "127.0.0.1:").replace("[::]:", "[::1]:")
 }
 
 /// As the shell reads it back: bare where it can be.
-fn quoted(path: &str) -> String {
+pub(super) fn quoted(path: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+@%,:~".contains(&byte);
     if path.bytes().all(plain) { path.to_owned() } else { format!("'{}'", path.replace('\'', r"'\''")) }
 }

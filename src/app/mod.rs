@@ -2,6 +2,7 @@
 
 mod accounts;
 mod announce;
+mod bodies;
 mod clients;
 mod detach;
 mod explain;

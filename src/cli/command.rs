@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::account::{AddAccount, Chosen, EnableAccounts, ImportAccounts, ListAccounts, RmAccounts, TestAccounts};
+use super::bodies::Bodies;
 use super::explain::Explain;
 use super::login::{Login, RefreshAccounts};
 use super::quota::Quota;
@@ -129,6 +130,9 @@ pub struct Requests {
     /// Only those that did not complete
     #[arg(long)]
     pub failed: bool,
+    /// What to show or export of what was said
+    #[command(flatten)]
+    pub bodies: Bodies,
     /// How to write
     #[command(flatten)]
     pub format: Format,
