@@ -50,7 +50,9 @@ pub(super) fn invite(about: &Announcement<'_>, lines: &mut Lines<'_>) {
 /// What a new home does not do unless it is told to.
 pub(super) fn offer(about: &Announcement<'_>, lines: &mut Lines<'_>) {
     if about.settings.capture.mode == CaptureMode::Off {
-        lines.say("prompts and answers are not kept; to keep those of failed calls: keywheel config set capture.mode failed");
+        lines.say(
+            "prompts and answers are not kept; to keep those of failed calls: keywheel config set capture.mode failed",
+        );
     }
 }
 

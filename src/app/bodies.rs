@@ -103,7 +103,10 @@ async fn curl(call: &Exchanged, paths: &Paths, lines: &mut Lines<'_>) -> Result<
     let method = if request.method == "POST" { String::new() } else { format!("-X {} ", request.method) };
     let kind = announce::quoted(&format!("content-type: {}", request.body.kind));
     if !request.body.rules.is_empty() {
-        lines.say(format_args!("the body is not what was sent, since it is redacted: {}", request.body.rules.join(", ")));
+        lines.say(format_args!(
+            "the body is not what was sent, since it is redacted: {}",
+            request.body.rules.join(", ")
+        ));
     }
     // an argument may not be long, so the body comes from stdin; printf writes it without a line end of its own
     let body = announce::quoted(&request.body.text);

@@ -69,8 +69,10 @@ fn headers(lines: &mut Lines<'_>, side: char, headers: &[(String, String)]) -> i
 
 /// JSON is laid out, a stream is told by its words, and anything else is shown as it is.
 fn body(lines: &mut Lines<'_>, body: &BodyRow) -> io::Result<()> {
-    let words = if body.kind.starts_with("text/event-stream") { said(&body.kind, body.text.as_bytes()) } else { String::new() };
-    let laid_out = serde_json::from_str::<Value>(&body.text).ok().and_then(|value| serde_json::to_string_pretty(&value).ok());
+    let words =
+        if body.kind.starts_with("text/event-stream") { said(&body.kind, body.text.as_bytes()) } else { String::new() };
+    let laid_out =
+        serde_json::from_str::<Value>(&body.text).ok().and_then(|value| serde_json::to_string_pretty(&value).ok());
     let text = laid_out.unwrap_or(if words.is_empty() { body.text.clone() } else { words });
     if !text.is_empty() {
         lines.data("")?;

@@ -14,7 +14,10 @@ pub fn frame() -> (String, &'static str) {
 /// A call as an entry. `base` is the gateway's address, `http://127.0.0.1:4141`.
 pub fn entry(call: &Exchanged, base: &str) -> Value {
     let row = &call.call;
-    let (wait, receive) = (call.first_byte_ms.unwrap_or(row.total_ms), call.first_byte_ms.map_or(0, |first| row.total_ms.saturating_sub(first)));
+    let (wait, receive) = (
+        call.first_byte_ms.unwrap_or(row.total_ms),
+        call.first_byte_ms.map_or(0, |first| row.total_ms.saturating_sub(first)),
+    );
     json!({
         "startedDateTime": row.at,
         "time": row.total_ms,
@@ -39,7 +42,8 @@ fn request(call: &Exchanged, base: &str) -> Value {
     let path = sent.map_or(call.call.endpoint.as_str(), |sent| &sent.path);
     let query = sent.and_then(|sent| sent.query.as_deref()).filter(|query| !query.is_empty());
     let url = format!("{base}/v1/{path}{}", query.map(|query| format!("?{query}")).unwrap_or_default());
-    let pairs = query.into_iter().flat_map(|query| query.split('&')).map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    let pairs =
+        query.into_iter().flat_map(|query| query.split('&')).map(|pair| pair.split_once('=').unwrap_or((pair, "")));
     let query: Vec<Value> = pairs.map(|(name, value)| json!({"name": name, "value": value})).collect();
     let mut request = json!({
         "method": sent.map_or("POST", |sent| &sent.method),

@@ -8,9 +8,9 @@ use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue};
 
+use super::attempt::Opened;
 use super::books::Books;
 use super::gauge::Gauge;
-use super::attempt::Opened;
 use super::till::Asked;
 use super::{Trace, session};
 use crate::accounts::{Guest, NotBefore};
@@ -194,7 +194,10 @@ impl Journal {
     /// The call is refused, and the client reads why.
     pub(super) fn refused(&mut self, fault: &Fault) {
         if let Some(tap) = &mut self.tap {
-            tap.begins(fault.status(), HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))]));
+            tap.begins(
+                fault.status(),
+                HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))]),
+            );
             tap.piece(&error::body(fault), 0);
         }
     }

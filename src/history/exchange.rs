@@ -106,7 +106,9 @@ impl Body {
         let kind = if kind.is_empty() { "unknown type" } else { kind.as_str() };
         match self.state {
             State::Empty | State::Whole => None,
-            State::Cut => Some(format!("only the first {} of {size} bytes are kept (capture.max_body)", self.text.len())),
+            State::Cut => {
+                Some(format!("only the first {} of {size} bytes are kept (capture.max_body)", self.text.len()))
+            }
             State::Binary => {
                 let digest = self.digest.as_ref().map(|digest| format!(", digest {digest}")).unwrap_or_default();
                 Some(format!("{size} bytes of {kind}, not kept since it is no text{digest}"))

@@ -134,9 +134,7 @@ fn exchange(taken: Taken, known: &Known, keys: &Keyed) -> Exchange {
     let kind = kind(&taken.headers);
     let body = match taken.body {
         Sent::Nothing => Body::default(),
-        Sent::Streamed(length) => {
-            Body { kind, size: length.unwrap_or(0), state: State::Streamed, ..Body::default() }
-        }
+        Sent::Streamed(length) => Body { kind, size: length.unwrap_or(0), state: State::Streamed, ..Body::default() },
         Sent::Whole(bytes) => body(&bytes, kind, bytes.len() as u64, most, known, keys),
     };
     Exchange {

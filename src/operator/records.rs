@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::exchanged::Exchanged;
 use super::Handed;
+use super::exchanged::Exchanged;
 use super::explained::Explained;
 use crate::kit::Usage;
 

@@ -102,7 +102,8 @@ mod tests {
     #[test]
     fn both_forms_of_responses_say_the_same() {
         let whole = r#"{"output":[{"type":"message","content":[{"type":"output_text","text":"Hi"}]}]}"#;
-        let stream = "event: response.output_text.delta\ndata: {\"type\":\"response.output_text.delta\",\"delta\":\"Hi\"}\n\n";
+        let stream =
+            "event: response.output_text.delta\ndata: {\"type\":\"response.output_text.delta\",\"delta\":\"Hi\"}\n\n";
         assert_eq!(said("application/json", whole.as_bytes()), "Hi");
         assert_eq!(said("text/event-stream; charset=utf-8", stream.as_bytes()), "Hi");
     }

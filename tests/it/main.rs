@@ -45,6 +45,7 @@ mod e2e_cost;
 mod e2e_doors;
 mod e2e_explain;
 mod e2e_fresh;
+mod e2e_history;
 mod e2e_home;
 mod e2e_http2;
 mod e2e_keys;
