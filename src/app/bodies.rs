@@ -11,6 +11,7 @@ use crate::cli::bodies::{self, NOT_KEPT};
 use crate::cli::{Lines, Requests, har};
 use crate::client::Remote;
 use crate::config::{Listen, Paths};
+use crate::history::Capture;
 use crate::operator::exchanged::Exchanged;
 use crate::operator::{Ask, Operator, Reply, RequestRow};
 use crate::ops;
@@ -37,7 +38,7 @@ impl Source {
         }
         let ledger = Sqlite::open(&path).map_err(Failure::new)?;
         let vault = Arc::new(vault::of(&settings::loaded(paths)?.settings, paths));
-        Ok(Self::Files(Box::new((ledger, Kept::of(vault, Arc::new(Known::default()), paths)))))
+        Ok(Self::Files(Box::new((ledger, Kept::of(vault, Arc::new(Known::default()), Capture::none(), paths)))))
     }
 
     /// One call with its bodies.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::failure::Failure;
 use super::tokens::Wires;
 use crate::config::Paths;
-use crate::history::{Capture, Exchange, Folder, HistoryError, Keyed, Keys};
+use crate::history::{Capture, Exchange, Folder, HistoryError, Keyed, Keys, Standing};
 use crate::kit::CallId;
 use crate::ops::Shelf;
 use crate::redact::Known;
@@ -32,11 +32,12 @@ pub(super) struct Kept {
     folder: Folder,
     keys: VaultKeys,
     known: Arc<Known>,
+    capture: Capture,
 }
 
 impl Kept {
-    pub(super) fn of(vault: Arc<Strongbox>, known: Arc<Known>, paths: &Paths) -> Self {
-        Self { folder: folder(paths), keys: VaultKeys::of(vault), known }
+    pub(super) fn of(vault: Arc<Strongbox>, known: Arc<Known>, capture: Capture, paths: &Paths) -> Self {
+        Self { folder: folder(paths), keys: VaultKeys::of(vault), known, capture }
     }
 }
 
@@ -44,6 +45,10 @@ impl Shelf for Kept {
     fn exchange(&self, id: CallId) -> Result<Option<Exchange>, HistoryError> {
         // a secret that was learnt since then shall not be shown either
         Ok(self.folder.exchange(id, &self.keys)?.map(|exchange| exchange.cleaned(&self.known)))
+    }
+
+    fn standing(&self) -> Standing {
+        self.capture.standing()
     }
 }
 

@@ -114,7 +114,7 @@ impl House {
             pool: Some(Arc::clone(&pool)),
         };
         let capture = history::capture(&wires, &paths)?;
-        let shelf = Arc::new(history::Kept::of(Arc::clone(&vault), Arc::clone(&wires.known), &paths));
+        let shelf = Arc::new(history::Kept::of(Arc::clone(&vault), Arc::clone(&wires.known), capture.clone(), &paths));
         let records = Records { ledger: Arc::clone(&ledger), capture: capture.clone() };
         let (gateway, refresher) = gateway(wires, Arc::clone(&pool), prices, records);
         let wheel =
@@ -124,7 +124,6 @@ impl House {
             pool,
             gateway: gateway.clone(),
             ledger: Arc::clone(&ledger),
-            capture: capture.clone(),
             shelf,
             vault,
             helm: Arc::clone(&wheel) as Arc<dyn ops::Helm>,

@@ -13,6 +13,20 @@ const FRESH: i64 = 600_000_000;
 pub trait Shelf: Send + Sync {
     /// The exchange of a call, without secrets; `None` when none was kept. Blocking.
     fn exchange(&self, id: CallId) -> Result<Option<Exchange>, HistoryError>;
+
+    /// How keeping more of them is going.
+    fn standing(&self) -> Standing {
+        Standing::default()
+    }
+}
+
+/// A shelf that stays empty.
+pub struct NothingKept;
+
+impl Shelf for NothingKept {
+    fn exchange(&self, _: CallId) -> Result<Option<Exchange>, HistoryError> {
+        Ok(None)
+    }
 }
 
 /// One call from a ledger and a shelf. Blocking.

@@ -17,14 +17,13 @@ use std::sync::Arc;
 
 pub use costs::costs;
 pub use explain::explain;
-pub use history::{Shelf, exchanged};
+pub use history::{NothingKept, Shelf, exchanged};
 pub use lists::provider_rows;
 pub use test::{chosen, test};
 
 use crate::accounts::{Pool, Standing};
 use crate::config::{Live, Settings};
 use crate::gateway::Gateway;
-use crate::history::Capture;
 use crate::kit::{Clock, Time};
 use crate::operator::{Answering, Ask, Calling, Operator, Placed, Refusal, Reply, Status};
 use crate::store::{Filter, Ledger, LedgerError};
@@ -55,9 +54,7 @@ pub struct Parts {
     pub gateway: Gateway,
     /// The calls.
     pub ledger: Arc<dyn Ledger>,
-    /// Where bodies of calls are kept.
-    pub capture: Capture,
-    /// What was kept of them.
+    /// What was kept of their bodies.
     pub shelf: Arc<dyn Shelf>,
     /// The secrets.
     pub vault: Arc<Strongbox>,
@@ -87,7 +84,7 @@ impl Desk {
             let why = lag.why.unwrap_or_else(|| "the disk is slow".to_owned());
             format!("the ledger is {} calls and {} s behind: {why}", lag.queued, lag.behind.as_secs())
         }));
-        warnings.extend(history::warnings(self.0.capture.standing(), self.0.clock.now()));
+        warnings.extend(history::warnings(self.0.shelf.standing(), self.0.clock.now()));
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
