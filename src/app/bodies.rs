@@ -96,6 +96,10 @@ async fn curl(call: &Exchanged, paths: &Paths, lines: &mut Lines<'_>) -> Result<
     if let Some(lacks) = &request.body.lacks {
         return Err(Failure::new(format_args!("the request cannot be repeated: {lacks}")));
     }
+    // a terminal would obey them
+    if request.body.text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
+        return Err(Failure::new("its body holds control characters; take it from --har"));
+    }
     let query = request.query.as_ref().map(|query| format!("?{query}")).unwrap_or_default();
     let target = format!("/v1/{}{query}", request.path);
     let key_file = paths.state.join(KEY_FILE);

@@ -19,12 +19,14 @@ fn folder(paths: &Paths) -> Folder {
     Folder::at(paths.data.join(FOLDER))
 }
 
-/// History under way in a gateway.
-pub(super) fn capture(wires: &Wires, paths: &Paths) -> Result<Capture, Failure> {
+/// History of a gateway: the way in, and what it holds.
+pub(super) fn open(wires: &Wires, paths: &Paths) -> Result<(Capture, Arc<Kept>), Failure> {
     let keys = Arc::new(VaultKeys::of(Arc::clone(&wires.vault)));
     let (settings, known) = (wires.settings.clone(), Arc::clone(&wires.known));
-    Capture::start(settings, keys, known, folder(paths), wires.clock.clone())
-        .map_err(|error| Failure::new(format_args!("the system gives no threads: {error}")))
+    let capture = Capture::start(settings, keys, known, folder(paths), wires.clock.clone())
+        .map_err(|error| Failure::new(format_args!("the system gives no threads: {error}")))?;
+    let kept = Kept::of(Arc::clone(&wires.vault), Arc::clone(&wires.known), capture.clone(), paths);
+    Ok((capture, Arc::new(kept)))
 }
 
 /// What history holds, for those who read it.

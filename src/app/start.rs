@@ -113,17 +113,16 @@ impl House {
             clock: clock.clone(),
             pool: Some(Arc::clone(&pool)),
         };
-        let capture = history::capture(&wires, &paths)?;
-        let shelf = Arc::new(history::Kept::of(Arc::clone(&vault), Arc::clone(&wires.known), capture.clone(), &paths));
-        let records = Records { ledger: Arc::clone(&ledger), capture: capture.clone() };
-        let (gateway, refresher) = gateway(wires, Arc::clone(&pool), prices, records);
+        let (capture, shelf) = history::open(&wires, &paths)?;
+        let records = Records { ledger, capture };
+        let (gateway, refresher) = gateway(wires, Arc::clone(&pool), prices, records.clone());
         let wheel =
             Arc::new(Wheel::new(sources, settings.clone(), Arc::clone(&pool), gateway.clone(), loaded.warnings));
         let desk = Desk::new(ops::Parts {
             settings: settings.clone(),
             pool,
             gateway: gateway.clone(),
-            ledger: Arc::clone(&ledger),
+            ledger: Arc::clone(&records.ledger),
             shelf,
             vault,
             helm: Arc::clone(&wheel) as Arc<dyn ops::Helm>,
@@ -140,7 +139,7 @@ impl House {
             gateway,
             refresher,
             wheel,
-            records: Records { ledger, capture },
+            records,
             keys,
             rests: Arc::new(rests),
             serving,

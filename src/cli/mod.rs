@@ -13,6 +13,7 @@ pub mod login;
 mod pages;
 pub mod price;
 pub mod quota;
+pub mod replay;
 pub mod show;
 pub mod table;
 pub mod vault;
