@@ -54,11 +54,14 @@ impl Shelf for Kept {
     }
 }
 
+/// The keys, or why there are none.
+type Found = Result<Arc<Keyed>, String>;
+
 /// The keys that history derives from the vault's data key, kept while the vault stays as it is.
 struct VaultKeys {
     vault: Arc<Strongbox>,
     // a std mutex: only history's thread and those who read a body ask, and all want to wait for the vault to open
-    kept: Mutex<Option<(Stamp, Result<Arc<Keyed>, String>)>>,
+    kept: Mutex<Option<(Stamp, Found)>>,
 }
 
 impl VaultKeys {
@@ -67,7 +70,7 @@ impl VaultKeys {
     }
 
     /// Whether what was found before is still so. A vault that was locked may have been opened since without a person.
-    fn holds(&self, found: &Result<Arc<Keyed>, String>) -> bool {
+    fn holds(&self, found: &Found) -> bool {
         found.is_ok() || self.vault.status().map_or(true, |status| status.locked)
     }
 

@@ -22,6 +22,7 @@ use crate::redact::Known;
 use crate::serve::keys::{First, KEY_FILE, Keys, STORE_FILE, ensure_first};
 use crate::serve::{Bounds, Doors, Front, Serving};
 use crate::store::{Ledger, Sqlite};
+use crate::telemetry::Exporter;
 use crate::vault::home::Home;
 use crate::vault::{Source, Strongbox};
 use crate::wire::Caller;
@@ -30,6 +31,8 @@ use crate::wire::Caller;
 pub(super) const LEDGER_FILE: &str = "ledger.sqlite";
 /// How long calls under way may take to finish after the order to stop.
 pub(super) const GRACE: Duration = Duration::from_secs(30);
+/// How long what a collector was not yet told may take to be sent then.
+const FLUSH: Duration = Duration::from_secs(5);
 /// How long the first words wait for the providers' lists of models.
 const LISTS: Duration = Duration::from_secs(2);
 /// Between two looks whether a provider's list of models is due.
@@ -77,6 +80,7 @@ struct House {
     keys: Arc<Keys>,
     rests: Arc<Rests>,
     serving: Serving,
+    exporter: Exporter,
     doors: Vec<String>,
     first: First,
 }
@@ -105,17 +109,10 @@ impl House {
             lines.say(format_args!("warning: {damage}"));
         }
         let settings = Live::new(loaded.settings);
-        let wires = tokens::Wires {
-            settings: settings.clone(),
-            vault: Arc::clone(&vault),
-            source: Arc::new(Source::new(env, clock.clone()).with(Arc::clone(&vault))),
-            known: Arc::new(known),
-            clock: clock.clone(),
-            pool: Some(Arc::clone(&pool)),
-        };
+        let wires = wires(&settings, &vault, known, &clock, &pool);
         let (capture, shelf) = history::open(&wires, &paths)?;
         let records = Records { ledger, capture };
-        let (gateway, refresher) = gateway(wires, Arc::clone(&pool), prices, records.clone());
+        let (gateway, refresher, exporter) = gateway(wires, &pool, prices, &records);
         let wheel =
             Arc::new(Wheel::new(sources, settings.clone(), Arc::clone(&pool), gateway.clone(), loaded.warnings));
         let desk = Desk::new(ops::Parts {
@@ -130,8 +127,7 @@ impl House {
             clock: clock.clone(),
             started,
         });
-        let gate: Arc<dyn Gate> = Arc::new(gateway.clone());
-        let front = Front::new(gate, Arc::new(desk), Arc::clone(&keys), settings.clone(), clock);
+        let front = Front::new(Arc::new(gateway.clone()), Arc::new(desk), Arc::clone(&keys), settings.clone(), clock);
         let serving = doors.serve(front, Bounds::default());
         Ok(Self {
             paths,
@@ -143,6 +139,7 @@ impl House {
             keys,
             rests: Arc::new(rests),
             serving,
+            exporter,
             doors: urls,
             first,
         })
@@ -175,6 +172,7 @@ impl House {
             // asked a second time
             () = stop_again(&mut signals) => tracing::warn!("calls under way are cut"),
         }
+        self.exporter.stop(FLUSH).await;
         // a refresh that is cut off here would lose its token, so none begins any more
         drop(tokens);
         drop(tokio::time::timeout(GRACE, self.refresher.settle()).await);
@@ -209,15 +207,36 @@ impl House {
     }
 }
 
-/// The request path, and what renews its tokens.
-fn gateway(wires: tokens::Wires, pool: Arc<Pool>, prices: Prices, records: Records) -> (Gateway, Refresher) {
+/// What tokens and history are wired from.
+fn wires(settings: &Live, vault: &Arc<Strongbox>, known: Known, clock: &Clock, pool: &Arc<Pool>) -> tokens::Wires {
+    tokens::Wires {
+        settings: settings.clone(),
+        vault: Arc::clone(vault),
+        source: Arc::new(Source::new(env, clock.clone()).with(Arc::clone(vault))),
+        known: Arc::new(known),
+        clock: clock.clone(),
+        pool: Some(Arc::clone(pool)),
+    }
+}
+
+/// The request path, what renews its tokens, and what tells a collector of its calls.
+fn gateway(
+    wires: tokens::Wires,
+    pool: &Arc<Pool>,
+    prices: Prices,
+    records: &Records,
+) -> (Gateway, Refresher, Exporter) {
     let (settings, known, clock) = (wires.settings.clone(), Arc::clone(&wires.known), wires.clock.clone());
     let source = Arc::clone(&wires.source);
     let refresher = wires.refresher();
-    let credentials = Credentials::new(source).with_tokens(refresher.clone());
-    let Records { ledger, capture } = records;
-    let parts = crate::gateway::Parts { settings, clock, pool, credentials, known, prices, ledger, capture };
-    (Gateway::new(parts), refresher)
+    let credentials = Credentials::new(Arc::clone(&source)).with_tokens(refresher.clone());
+    let live = settings.clone();
+    let Records { ledger, capture } = records.clone();
+    let pool = Arc::clone(pool);
+    let gateway =
+        Gateway::new(crate::gateway::Parts { settings, clock, pool, credentials, known, prices, ledger, capture });
+    let exporter = Exporter::start(gateway.telemetry(), live, source);
+    (gateway, refresher, exporter)
 }
 
 /// How many models can be called.
