@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::cli::Lines;
-use crate::config::Settings;
+use crate::config::{CaptureMode, Settings};
 
 /// What there is to say once the doors are open.
 pub(super) struct Announcement<'a> {
@@ -47,6 +47,15 @@ pub(super) fn invite(about: &Announcement<'_>, lines: &mut Lines<'_>) {
     }
 }
 
+/// What a new home does not do unless it is told to.
+pub(super) fn offer(about: &Announcement<'_>, lines: &mut Lines<'_>) {
+    if about.settings.capture.mode == CaptureMode::Off {
+        lines.say(
+            "prompts and answers are not kept; to keep those of failed calls: keywheel config set capture.mode failed",
+        );
+    }
+}
+
 /// Whether a provider is answered in process.
 fn is_offline(settings: &Settings, provider: &str) -> bool {
     settings.providers.get(provider).is_some_and(|provider| provider.base_url.starts_with("sim:"))
@@ -61,14 +70,20 @@ fn count(number: usize, noun: &str) -> String {
 /// neither in the history nor on the screen; the socket needs none.
 fn paste(doors: &[String], key_file: &Path) -> Option<String> {
     const BODY: &str = r#"{"model":"sim/echo","stream":true,"messages":[{"role":"user","content":"hello"}]}"#;
-    let to = |scheme: &str| doors.iter().find_map(|door| door.strip_prefix(scheme));
-    let call = match (to("tcp://"), to("tls://"), to("unix://")) {
-        (Some(place), ..) => format!("http://{}/v1/chat/completions {}", reachable(place), bearer(key_file)),
-        (_, Some(place), _) => format!("https://{}/v1/chat/completions {}", reachable(place), bearer(key_file)),
-        (.., Some(socket)) => format!("--unix-socket {} http://localhost/v1/chat/completions", quoted(socket)),
-        _ => return None,
-    };
+    let call = reached(doors, "/v1/chat/completions", key_file)?;
     Some(format!("curl -N {call} -H 'content-type: application/json' -d '{BODY}'"))
+}
+
+/// How curl reaches a path of the gateway, with the key that the shell reads from its file.
+pub(super) fn reached(doors: &[String], path: &str, key_file: &Path) -> Option<String> {
+    let to = |scheme: &str| doors.iter().find_map(|door| door.strip_prefix(scheme));
+    let at = |url: String| quoted(&format!("{url}{path}"));
+    match (to("tcp://"), to("tls://"), to("unix://")) {
+        (Some(place), ..) => Some(format!("{} {}", at(format!("http://{}", reachable(place))), bearer(key_file))),
+        (_, Some(place), _) => Some(format!("{} {}", at(format!("https://{}", reachable(place))), bearer(key_file))),
+        (.., Some(socket)) => Some(format!("--unix-socket {} {}", quoted(socket), at("http://localhost".to_owned()))),
+        _ => None,
+    }
 }
 
 fn bearer(key_file: &Path) -> String {
@@ -76,12 +91,12 @@ fn bearer(key_file: &Path) -> String {
 }
 
 /// A door on every address is reached on the loopback.
-fn reachable(place: &str) -> String {
+pub(super) fn reachable(place: &str) -> String {
     place.replace("0.0.0.0:", "127.0.0.1:").replace("[::]:", "[::1]:")
 }
 
 /// As the shell reads it back: bare where it can be.
-fn quoted(path: &str) -> String {
+pub(super) fn quoted(path: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+@%,:~".contains(&byte);
     if path.bytes().all(plain) { path.to_owned() } else { format!("'{}'", path.replace('\'', r"'\''")) }
 }

@@ -2,10 +2,12 @@
 
 mod accounts;
 mod announce;
+mod bodies;
 mod clients;
 mod detach;
 mod explain;
 mod failure;
+mod history;
 mod import;
 mod leader;
 mod login;
@@ -13,6 +15,7 @@ mod logs;
 mod prices;
 mod questions;
 mod reload;
+mod replay;
 mod rests;
 mod settings;
 mod signals;
@@ -76,6 +79,7 @@ fn act(command: &Command, lines: &mut Lines<'_>) -> Result<(), Failure> {
         Verb::Requests(asked) => on_one_core(questions::requests(asked, &paths, lines)),
         Verb::Cost(asked) => on_one_core(questions::costs(asked, &paths, lines)),
         Verb::Explain(asked) => on_one_core(explain::explain(asked, &paths, lines)),
+        Verb::Replay(asked) => on_one_core(replay::run(asked, &paths, lines)),
         Verb::Status(format) => on_one_core(questions::status(*format, &paths, lines)),
         Verb::Stop => on_one_core(questions::stop(&paths, lines)),
         Verb::Reload => on_one_core(questions::reload(&paths, lines)),

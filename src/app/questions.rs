@@ -6,13 +6,13 @@ use serde_json::json;
 
 use super::failure::Failure;
 use super::start::{GRACE, LEDGER_FILE};
-use super::{leader, settings};
+use super::{bodies, leader, settings};
 use crate::catalog::Provider;
 use crate::cli::{AccountVerb, Cost, Exit, Format, Lines, ModelVerb, ProviderVerb, Requests, cost, show};
 use crate::client::Remote;
 use crate::config::Paths;
 use crate::kit::{Clock, Time};
-use crate::operator::{AccountRow, Ask, Operator, Reason, Refusal, Reply};
+use crate::operator::{AccountRow, Ask, Operator, Reason, Refusal, Reply, RequestRow};
 use crate::ops;
 use crate::store::{Filter, Sqlite};
 
@@ -84,8 +84,25 @@ pub(super) async fn models(verb: &ModelVerb, paths: &Paths, lines: &mut Lines<'_
     }
 }
 
+/// The calls that the flags ask for.
+pub(super) async fn listed(asked: &Requests, paths: &Paths) -> Result<Vec<RequestRow>, Failure> {
+    let limit = usize::try_from(asked.limit).unwrap_or(usize::MAX);
+    let question = Ask::Requests { limit, failed: asked.failed };
+    let reply = match Remote::find(&paths.socket()).await {
+        Ok(gateway) => gateway.ask(question).await.map_err(refused)?,
+        Err(_) => from_ledger(paths, question)?,
+    };
+    match reply {
+        Reply::Requests(rows) => Ok(rows),
+        other => Err(unexpected(&other)),
+    }
+}
+
 /// Calls; read from the ledger's file when no gateway runs.
 pub(super) async fn requests(asked: &Requests, paths: &Paths, lines: &mut Lines<'_>) -> Result<(), Failure> {
+    if asked.bodies.any() {
+        return bodies::show(asked, paths, lines).await;
+    }
     let question = match &asked.id {
         Some(id) => Ask::Request { id: id.clone() },
         None => Ask::Requests { limit: usize::try_from(asked.limit).unwrap_or(usize::MAX), failed: asked.failed },

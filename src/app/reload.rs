@@ -115,6 +115,7 @@ impl Wheel {
         self.pool.apply(&settings);
         self.settings.replace(settings);
         self.gateway.reprice(prices);
+        self.gateway.look_at_capture();
         self.reloaded.notify_one();
         Ok(done)
     }

@@ -9,16 +9,17 @@ use super::failure::Failure;
 use super::reload::{Sources, Wheel};
 use super::rests::Rests;
 use super::signals::{Signals, Wish};
-use super::{detach, env, leader, logs, overrides, tokens};
+use super::{detach, env, history, leader, logs, overrides, tokens};
 use crate::accounts::{Credentials, Pool, Refresher};
 use crate::catalog::prices::Prices;
 use crate::cli::{Lines, Serve};
 use crate::config::{Live, Paths, watch};
 use crate::gateway::{Gate, Gateway};
+use crate::history::Capture;
 use crate::kit::Clock;
 use crate::ops::{self, Desk};
 use crate::redact::Known;
-use crate::serve::keys::{KEY_FILE, Keys, STORE_FILE, ensure_first};
+use crate::serve::keys::{First, KEY_FILE, Keys, STORE_FILE, ensure_first};
 use crate::serve::{Bounds, Doors, Front, Serving};
 use crate::store::{Ledger, Sqlite};
 use crate::telemetry::Exporter;
@@ -61,6 +62,13 @@ async fn attend(serve: &Serve, paths: Paths, lines: &mut Lines<'_>) -> Result<()
     house.live(signals, serve, lines).await
 }
 
+/// What remains of calls.
+#[derive(Clone)]
+struct Records {
+    ledger: Arc<dyn Ledger>,
+    capture: Capture,
+}
+
 /// A gateway with its doors open.
 struct House {
     paths: Paths,
@@ -68,19 +76,20 @@ struct House {
     gateway: Gateway,
     refresher: Refresher,
     wheel: Arc<Wheel>,
-    ledger: Arc<dyn Ledger>,
+    records: Records,
     keys: Arc<Keys>,
     rests: Arc<Rests>,
     serving: Serving,
     exporter: Exporter,
     doors: Vec<String>,
+    first: First,
 }
 
 impl House {
     async fn build(serve: &Serve, paths: Paths, known: Known, lines: &mut Lines<'_>) -> Result<Self, Failure> {
         let clock = Clock::system();
         let started = clock.now();
-        ensure_first(&paths.state).map_err(Failure::new)?;
+        let first = ensure_first(&paths.state).map_err(Failure::new)?;
         let keys = Arc::new(Keys::open(&paths.state.join(STORE_FILE)).map_err(Failure::new)?);
         let sources = Sources { paths: paths.clone(), overrides: overrides(serve) };
         let (loaded, prices) = sources.read().await.map_err(Failure::bad_config)?;
@@ -100,22 +109,18 @@ impl House {
             lines.say(format_args!("warning: {damage}"));
         }
         let settings = Live::new(loaded.settings);
-        let wires = tokens::Wires {
-            settings: settings.clone(),
-            vault: Arc::clone(&vault),
-            source: Arc::new(Source::new(env, clock.clone()).with(Arc::clone(&vault))),
-            known: Arc::new(known),
-            clock: clock.clone(),
-            pool: Some(Arc::clone(&pool)),
-        };
-        let (gateway, refresher, exporter) = gateway(wires, &pool, prices, &ledger);
+        let wires = wires(&settings, &vault, known, &clock, &pool);
+        let (capture, shelf) = history::open(&wires, &paths)?;
+        let records = Records { ledger, capture };
+        let (gateway, refresher, exporter) = gateway(wires, &pool, prices, &records);
         let wheel =
             Arc::new(Wheel::new(sources, settings.clone(), Arc::clone(&pool), gateway.clone(), loaded.warnings));
         let desk = Desk::new(ops::Parts {
             settings: settings.clone(),
             pool,
             gateway: gateway.clone(),
-            ledger: Arc::clone(&ledger),
+            ledger: Arc::clone(&records.ledger),
+            shelf,
             vault,
             helm: Arc::clone(&wheel) as Arc<dyn ops::Helm>,
             doors: urls.clone(),
@@ -130,12 +135,13 @@ impl House {
             gateway,
             refresher,
             wheel,
-            ledger,
+            records,
             keys,
             rests: Arc::new(rests),
             serving,
             exporter,
             doors: urls,
+            first,
         })
     }
 
@@ -170,12 +176,13 @@ impl House {
         // a refresh that is cut off here would lose its token, so none begins any more
         drop(tokens);
         drop(tokio::time::timeout(GRACE, self.refresher.settle()).await);
-        let (ledger, rests) = (self.ledger, self.rests);
+        let (records, rests) = (self.records, self.rests);
         let flush = move || {
             if let Err(error) = rests.write(None) {
                 tracing::warn!("why accounts rest is not kept: {error}");
             }
-            ledger.flush();
+            records.ledger.flush();
+            records.capture.flush();
         };
         let flushed = tokio::task::spawn_blocking(flush).await;
         flushed.map_err(|error| Failure::new(format_args!("the ledger could not be closed: {error}")))
@@ -190,10 +197,25 @@ impl House {
         drop(tokio::time::timeout(LISTS, self.gateway.refresh_models()).await);
         about.models = models(&self.gateway);
         announce::invite(&about, lines);
+        if self.first == First::Made {
+            announce::offer(&about, lines);
+        }
         if serve.detached {
             self.doors.iter().for_each(|door| tracing::info!("listening on {door}"));
             lines.say(detach::READY);
         }
+    }
+}
+
+/// What tokens and history are wired from.
+fn wires(settings: &Live, vault: &Arc<Strongbox>, known: Known, clock: &Clock, pool: &Arc<Pool>) -> tokens::Wires {
+    tokens::Wires {
+        settings: settings.clone(),
+        vault: Arc::clone(vault),
+        source: Arc::new(Source::new(env, clock.clone()).with(Arc::clone(vault))),
+        known: Arc::new(known),
+        clock: clock.clone(),
+        pool: Some(Arc::clone(pool)),
     }
 }
 
@@ -202,15 +224,17 @@ fn gateway(
     wires: tokens::Wires,
     pool: &Arc<Pool>,
     prices: Prices,
-    ledger: &Arc<dyn Ledger>,
+    records: &Records,
 ) -> (Gateway, Refresher, Exporter) {
     let (settings, known, clock) = (wires.settings.clone(), Arc::clone(&wires.known), wires.clock.clone());
     let source = Arc::clone(&wires.source);
     let refresher = wires.refresher();
     let credentials = Credentials::new(Arc::clone(&source)).with_tokens(refresher.clone());
     let live = settings.clone();
-    let (pool, ledger) = (Arc::clone(pool), Arc::clone(ledger));
-    let gateway = Gateway::new(crate::gateway::Parts { settings, clock, pool, credentials, known, prices, ledger });
+    let Records { ledger, capture } = records.clone();
+    let pool = Arc::clone(pool);
+    let gateway =
+        Gateway::new(crate::gateway::Parts { settings, clock, pool, credentials, known, prices, ledger, capture });
     let exporter = Exporter::start(gateway.telemetry(), live, source);
     (gateway, refresher, exporter)
 }

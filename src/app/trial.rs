@@ -12,6 +12,7 @@ use crate::cli::account::TestAccounts;
 use crate::cli::{Exit, Lines, show};
 use crate::config::{Live, Paths, SecretSource, Settings};
 use crate::gateway::{Gateway, Parts};
+use crate::history::Capture;
 use crate::kit::Clock;
 use crate::operator::{Ask, Chosen, Reply, TestRow};
 use crate::ops;
@@ -76,5 +77,6 @@ fn without_doors(settings: Settings, clock: &Clock, vault: Arc<Strongbox>) -> Ga
         known,
         prices: Prices::default(),
         ledger: Arc::new(Memory::new()),
+        capture: Capture::none(),
     })
 }

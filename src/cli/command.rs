@@ -6,9 +6,11 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::account::{AddAccount, Chosen, EnableAccounts, ImportAccounts, ListAccounts, RmAccounts, TestAccounts};
+use super::bodies::Bodies;
 use super::explain::Explain;
 use super::login::{Login, RefreshAccounts};
 use super::quota::Quota;
+use super::replay::Replay;
 use super::{Cost, PriceVerb, VaultVerb, wait};
 
 /// The heading of the options that every verb takes.
@@ -47,6 +49,8 @@ pub enum Verb {
     Cost(Cost),
     /// Say why a past call went where it went, and why the others did not get it
     Explain(Explain),
+    /// Send calls that were kept again, and compare answer, cost and latency
+    Replay(Replay),
     /// Make, list, rotate and remove client keys
     #[command(subcommand)]
     Client(ClientVerb),
@@ -129,9 +133,20 @@ pub struct Requests {
     /// Only those that did not complete
     #[arg(long)]
     pub failed: bool,
+    /// What to show or export of what was said
+    #[command(flatten)]
+    pub bodies: Bodies,
     /// How to write
     #[command(flatten)]
     pub format: Format,
+}
+
+impl Requests {
+    /// Every call that did not complete.
+    pub const fn failed(limit: u32) -> Self {
+        let bodies = Bodies { body: false, curl: false, har: false, ndjson: false };
+        Self { id: None, limit, failed: true, bodies, format: Format { json: false } }
+    }
 }
 
 /// `client …`

@@ -54,7 +54,7 @@ impl Since {
     }
 }
 
-fn since(text: &str) -> Result<Since, String> {
+pub(super) fn since(text: &str) -> Result<Since, String> {
     if let Ok(ago) = wait::parse(text) {
         return Ok(Since::Ago(ago));
     }

@@ -1,16 +1,19 @@
 //! The command line: words in, a `Command` out; records in, lines out. What a command does is in `app`.
 
 pub mod account;
+pub mod bodies;
 pub mod command;
 pub mod cost;
 pub mod entry;
 pub mod exit;
 pub mod explain;
+pub mod har;
 pub mod lines;
 pub mod login;
 mod pages;
 pub mod price;
 pub mod quota;
+pub mod replay;
 pub mod show;
 pub mod table;
 pub mod vault;

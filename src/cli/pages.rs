@@ -23,7 +23,16 @@ const EXAMPLES: &[(&str, &str)] = &[
         "requests",
         "  keywheel requests --failed                        what went wrong lately
   keywheel requests 0192f3                          one call: attempts, decisions, times
+  keywheel requests 0192f3 --body                   what was asked and answered, where it was kept
+  keywheel requests --failed --har | jq .log        for other tools
   keywheel requests --json | jq -r .model           for scripts",
+    ),
+    (
+        "replay",
+        "  keywheel replay 0192f3                            the same bytes again, and what differs
+  keywheel replay 0192f3 --model lab/other          the same question to another model
+  keywheel replay --failed --since 1h               what failed lately; says what cannot be sent again, and why
+  keywheel replay --har calls.har --json            from an export",
     ),
     (
         "cost",

@@ -76,6 +76,7 @@ impl Check<'_> {
                 max_parked: usize::try_from(shape.parking.max_parked).unwrap_or(usize::MAX),
             },
             vault: self.vault(shape.vault),
+            capture: shape.capture.into(),
             metrics_public: shape.metrics.public,
             otlp: observed::checked(self, shape.otlp).map(Arc::new),
             national_ids: shape.national_ids,

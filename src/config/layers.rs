@@ -69,6 +69,7 @@ const VARIABLES: &[(&str, &str, Write)] = &[
     ("KEYWHEEL_KEEP_ALIVE", "keep_alive", Write::Text),
     ("KEYWHEEL_BODY_LIMIT", "body_limit", Write::Text),
     ("KEYWHEEL_UPLOAD_LIMIT", "upload_limit", Write::Text),
+    ("KEYWHEEL_CAPTURE", "capture.mode", Write::Text),
     ("KEYWHEEL_MAX_WAIT", "parking.max_wait", Write::Text),
     ("KEYWHEEL_MAX_PARKED", "parking.max_parked", Write::Plain),
     ("KEYWHEEL_METRICS_PUBLIC", "metrics.public", Write::Plain),

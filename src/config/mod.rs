@@ -4,6 +4,7 @@
 //! `check` turns the sum into `settings`, and `load` is the way through all of them.
 
 mod accounts;
+pub mod capture;
 mod check;
 pub mod discover;
 pub mod edit;
@@ -32,6 +33,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 
 pub use crate::catalog::Redact;
+pub use capture::{Capture, CaptureMode};
 pub use edit::{EditError, Edited, edit, undo};
 pub use forms::Size;
 pub use home::{Env, HomeError, Paths};

@@ -9,6 +9,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::capture::Capture;
 use super::oauth::Oauth;
 use super::observed::Otlp;
 pub use crate::catalog::Limits;
@@ -52,6 +53,8 @@ pub struct Settings {
     pub parking: Parking,
     /// Where secrets rest.
     pub vault: VaultPlace,
+    /// Whose prompts and answers are kept.
+    pub capture: Capture,
     /// Whether `/metrics` is shown without a client key, account names left out.
     pub metrics_public: bool,
     /// The collector that calls are told to, where there is one.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::capture::CaptureEntry;
 use super::forms::{Route, Size};
 use super::observed::{MetricsEntry, OtlpEntry};
 use super::settings::{Listen, Mode, Nation, Strategy, VaultHome};
@@ -56,6 +57,8 @@ pub(super) struct Shape {
     pub parking: ParkingEntry,
     /// Where secrets rest.
     pub vault: VaultEntry,
+    /// Whose prompts and answers are kept, and for how long.
+    pub capture: CaptureEntry,
     /// The page of counters, `/metrics`.
     pub metrics: MetricsEntry,
     /// The collector that calls are told to.
@@ -226,6 +229,7 @@ impl Default for Shape {
             timeouts: Timeouts::default().into(),
             parking: ParkingEntry::default(),
             vault: VaultEntry::default(),
+            capture: CaptureEntry::default(),
             metrics: MetricsEntry::default(),
             otlp: OtlpEntry::default(),
             national_ids: Vec::new(),

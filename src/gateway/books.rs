@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
 use super::till::Till;
+use crate::history::Capture;
 use crate::store::Ledger;
 use crate::telemetry::Telemetry;
 
@@ -13,6 +14,8 @@ pub(super) struct Books {
     pub(super) ledger: Arc<dyn Ledger>,
     /// What they cost.
     pub(super) till: Till,
+    /// Where their bodies are kept, where somebody wants them kept.
+    pub(super) capture: Capture,
     /// What others are told of them.
     pub(super) telemetry: Arc<Telemetry>,
     /// How many are under way.

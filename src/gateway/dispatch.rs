@@ -46,6 +46,7 @@ impl Inner {
     /// Brings a call to the point where its answer begins.
     pub(super) async fn open(self: Arc<Self>, call: Call, settings: Arc<Settings>) -> Result<Started, Failed> {
         let mut journal = Journal::open(&call, Arc::clone(&self.books));
+        journal.tap = self.books.capture.tap(&call, &settings);
         let (named, level) = reason::split(call.model.as_deref(), &settings);
         let query = Query {
             settings: &settings,
@@ -73,13 +74,17 @@ impl Inner {
             Err(fault) => Err((fault, None)),
         };
         match result {
-            Ok((opened, lease)) => Ok(Started { opened, lease, journal }),
+            Ok((opened, lease)) => {
+                journal.opened(&opened);
+                Ok(Started { opened, lease, journal })
+            }
             Err((fault, reset)) => {
                 // also what the gateway itself says may repeat what a client wrote
                 let mut fault = self.known.clean_fault(fault);
                 if hide {
                     fault.message = unnamed(&fault.message, &settings).into();
                 }
+                journal.refused(&fault);
                 let trace = journal.trace();
                 drop(journal.finish(Outcome::Failed, fault.status()));
                 Err(Failed { fault, trace, reset })

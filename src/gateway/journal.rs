@@ -5,17 +5,20 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue};
 
+use super::attempt::Opened;
 use super::books::Books;
 use super::gauge::Gauge;
 use super::till::Asked;
 use super::{Trace, session};
 use crate::accounts::{Guest, NotBefore};
+use crate::history::Tap;
 use crate::kit::Fault;
 use crate::store::{Attempt, Choice, Context, Decision, Durable, Entry, Outcome, Spend};
 use crate::telemetry::{Gaps, Told, Trace as Traced};
-use crate::wire::{Call, Payload};
+use crate::wire::{Call, Payload, error};
 
 /// The record of one call. Dropped unfinished, the client has left.
 pub(super) struct Journal {
@@ -36,6 +39,8 @@ pub(super) struct Journal {
     reasoning: Option<String>,
     /// The call's place under the limits of its client, where it has any.
     pub(super) guest: Option<Guest>,
+    /// Collects what passes by, where bodies are kept.
+    pub(super) tap: Option<Box<Tap>>,
 }
 
 impl Journal {
@@ -81,7 +86,7 @@ impl Journal {
         let trace = Traced::continued(call.id, &call.headers);
         let told = if books.telemetry.outbox.is_open() { Told::of(call, trace.clone()) } else { None };
         let gaps = Gaps::default();
-        Self { entry, started, books, gauge, tokens: None, reasoning: None, trace, told, gaps, guest: None }
+        Self { entry, started, books, gauge, tokens: None, reasoning: None, trace, told, gaps, guest: None, tap: None }
     }
 
     /// Microseconds since the call's arrival.
@@ -202,9 +207,31 @@ impl Journal {
         self.gaps.note(gap);
     }
 
-    /// A piece of a whole answer has passed.
+    /// A piece of the answer has passed.
     pub(super) fn piece(&mut self, piece: &Bytes) {
         self.gauge.piece(piece);
+        let at = self.started;
+        if let Some(tap) = &mut self.tap {
+            tap.piece(piece, u64::try_from(at.elapsed().as_micros()).unwrap_or(u64::MAX));
+        }
+    }
+
+    /// The call has an answer that begins well.
+    pub(super) fn opened(&mut self, opened: &Opened) {
+        if let Some(tap) = &mut self.tap {
+            tap.begins(opened.status.as_u16(), opened.headers.clone());
+        }
+    }
+
+    /// The call is refused, and the client reads why.
+    pub(super) fn refused(&mut self, fault: &Fault) {
+        if let Some(tap) = &mut self.tap {
+            tap.begins(
+                fault.status(),
+                HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))]),
+            );
+            tap.piece(&error::body(fault), 0);
+        }
     }
 
     /// How the call went so far, for headers.
@@ -252,6 +279,9 @@ impl Journal {
                 let tokens = if outcome == Outcome::Failed { Some(0) } else { self.tokens };
                 if let (Some(guest), Some(tokens)) = (&mut self.guest, tokens) {
                     guest.used(tokens);
+                }
+                if let Some(tap) = self.tap.take() {
+                    tap.ends(&entry);
                 }
                 self.books.telemetry.ended(&entry, self.trace.as_ref(), self.told.take(), &self.gaps);
                 self.books.ledger.record(entry)

@@ -43,6 +43,7 @@ pub use probe::Proof;
 use crate::accounts::{Credentials, Pool};
 use crate::catalog::prices::Prices;
 use crate::config::{Account, Live};
+use crate::history::Capture;
 use crate::kit::{Clock, Fault, Secret, Time};
 use crate::redact::Known;
 use crate::store::Ledger;
@@ -70,6 +71,8 @@ pub struct Parts {
     pub prices: Prices,
     /// Where calls are recorded.
     pub ledger: Arc<dyn Ledger>,
+    /// Where their bodies are kept.
+    pub capture: Capture,
 }
 
 struct Inner {
@@ -88,11 +91,11 @@ struct Inner {
 impl Gateway {
     /// A gateway over these parts.
     pub fn new(parts: Parts) -> Self {
-        let Parts { settings, clock, pool, credentials, known, prices, ledger } = parts;
+        let Parts { settings, clock, pool, credentials, known, prices, ledger, capture } = parts;
         let upstream = upstream::Upstream::new();
         let till = till::Till::new(prices);
         let (in_flight, telemetry) = Default::default();
-        let books = Arc::new(books::Books { ledger, till, telemetry, in_flight });
+        let books = Arc::new(books::Books { ledger, till, capture, telemetry, in_flight });
         let models = models::Directory::default();
         let parking = parking::Parking::default();
         let started = clock.now();
@@ -132,6 +135,11 @@ impl Gateway {
     /// Puts another price table in force; calls that end from now on are priced by it.
     pub fn reprice(&self, prices: Prices) {
         self.0.books.till.replace(prices);
+    }
+
+    /// Other settings are in force: history looks whether it can keep what they ask for.
+    pub fn look_at_capture(&self) {
+        self.0.books.capture.look();
     }
 
     /// Asks every provider whose models are not stated, and that was not asked within the last hour, for them.

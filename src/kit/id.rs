@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use uuid::{Builder, Uuid};
 
-use super::Clock;
+use super::{Clock, Time};
 
 /// Names one client request everywhere: header, ledger, log, error. UUIDv7, so newer ids sort later; shown without dashes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -27,6 +27,13 @@ impl CallId {
     /// The 16 bytes as the ledger stores them.
     pub const fn as_bytes(&self) -> &[u8; 16] {
         self.0.as_bytes()
+    }
+
+    /// When the call began, to the millisecond.
+    pub fn made(&self) -> Time {
+        let [a, b, c, d, e, f, ..] = *self.as_bytes();
+        let millis = u64::from_be_bytes([0, 0, a, b, c, d, e, f]);
+        Time::from_micros(i64::try_from(millis).unwrap_or(i64::MAX).saturating_mul(1000))
     }
 
     /// An id read back from the ledger.

@@ -1,10 +1,12 @@
 //! The cryptography we use, each as one small function that names its standard: sealing with XChaCha20-Poly1305,
-//! stretching a passphrase with Argon2id, deriving keys with HKDF-SHA256, random bytes from the system.
+//! stretching a passphrase with Argon2id, deriving keys with HKDF-SHA256, fingerprints with HMAC-SHA256, random bytes from
+//! the system.
 
 use argon2::{Algorithm, Argon2, AssociatedData, Block, ParamsBuilder, Version};
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use hkdf::Hkdf;
+use ring::hmac;
 use sha2::Sha256;
 use zeroize::{Zeroize, Zeroizing};
 
@@ -99,6 +101,14 @@ pub fn derive(material: &[u8], salt: &[u8], label: &[u8]) -> Result<Key, SealErr
     let mut key = Zeroizing::new([0; 32]);
     Hkdf::<Sha256>::new(Some(salt), material).expand(label, &mut *key).map_err(|_| SealError::Length)?;
     Ok(Key(key))
+}
+
+/// A fingerprint that only those who hold the key can make. HMAC-SHA256, RFC 2104.
+pub fn mac(key: &Key, message: &[u8]) -> [u8; 32] {
+    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key.bytes()), message);
+    let mut bytes = [0; 32];
+    bytes.copy_from_slice(tag.as_ref());
+    bytes
 }
 
 /// Random bytes from the system.

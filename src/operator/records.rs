@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Handed;
+use super::exchanged::Exchanged;
 use super::explained::Explained;
 use crate::kit::Usage;
 
@@ -30,6 +31,11 @@ pub enum Ask {
     },
     /// One call by the beginning of its id.
     Request {
+        /// The beginning of its id.
+        id: String,
+    },
+    /// One call with its bodies, by the beginning of its id.
+    Exchange {
         /// The beginning of its id.
         id: String,
     },
@@ -107,6 +113,8 @@ pub enum Reply {
     Requests(Vec<RequestRow>),
     /// To `Request`: the row, its attempts and decisions as JSON.
     Request(serde_json::Value),
+    /// To `Exchange`.
+    Exchanged(Box<Exchanged>),
     /// To `Test`.
     Tested(Vec<TestRow>),
     /// To `Quota`.

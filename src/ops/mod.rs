@@ -3,6 +3,7 @@
 mod calls;
 mod costs;
 mod explain;
+mod history;
 mod lists;
 mod place;
 mod quota;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 
 pub use costs::costs;
 pub use explain::explain;
+pub use history::{NothingKept, Shelf, exchanged};
 pub use lists::provider_rows;
 pub use test::{chosen, test};
 
@@ -52,6 +54,8 @@ pub struct Parts {
     pub gateway: Gateway,
     /// The calls.
     pub ledger: Arc<dyn Ledger>,
+    /// What was kept of their bodies.
+    pub shelf: Arc<dyn Shelf>,
     /// The secrets.
     pub vault: Arc<Strongbox>,
     /// What only the wiring can do.
@@ -80,6 +84,7 @@ impl Desk {
             let why = lag.why.unwrap_or_else(|| "the disk is slow".to_owned());
             format!("the ledger is {} calls and {} s behind: {why}", lag.queued, lag.behind.as_secs())
         }));
+        warnings.extend(history::warnings(self.0.shelf.standing(), self.0.clock.now()));
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
@@ -128,6 +133,10 @@ impl Desk {
                 self.read(move |ledger| requests(ledger, &filter)).await
             }
             Ask::Request { id } => self.read(move |ledger| request(ledger, &id)).await,
+            Ask::Exchange { id } => {
+                let shelf = Arc::clone(&self.0.shelf);
+                self.read(move |ledger| exchanged(ledger, &*shelf, &id)).await
+            }
             Ask::Costs { by, since } => self.read(move |ledger| costs(ledger, &by, since)).await,
             Ask::Explain { id } => self.read(move |ledger| explain(ledger, &id)).await,
             Ask::Reload => self.0.helm.reload().await.map(Reply::Done).map_err(Refusal::bad_config),

@@ -12,7 +12,7 @@ use crate::kit::Fault;
 /// What stands in the place of a secret.
 const MASK: &[u8] = b"[redacted]";
 /// What stands in the place of a text that could not be searched.
-const WITHHELD: &str = "[withheld: this text could not be searched for secrets]";
+pub(super) const WITHHELD: &str = "[withheld: this text could not be searched for secrets]";
 /// Longer texts are searched in parts, by [`Flow`], or not at all.
 const LONGEST: usize = 128 << 20;
 /// A secret that is cut over chunks is found if it has no more bytes than this.

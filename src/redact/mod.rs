@@ -4,6 +4,7 @@
 mod call;
 mod clean;
 mod forms;
+mod kept;
 mod known;
 mod masks;
 mod prompt;
@@ -14,7 +15,9 @@ mod walk;
 
 pub use call::{Redacted, Unsent, pass};
 pub use clean::Flow;
+pub use kept::{Form, Kept};
 pub use known::Known;
 pub use masks::Masks;
 pub use restore::Restorer;
+pub use rules::Rule;
 pub use scan::{Hit, Unsearched};

@@ -125,7 +125,7 @@ fn each_hit(
 }
 
 /// The secrets in one string. The key of a short one may say what it is.
-fn hits(place: &Place<'_>, text: &[u8], known: &Known) -> Option<Vec<Hit>> {
+pub(super) fn hits(place: &Place<'_>, text: &[u8], known: &Known) -> Option<Vec<Hit>> {
     let key = place.key().to_ascii_lowercase();
     let holds = |part: &&str| memchr::memmem::find(&key, part.as_bytes()).is_some();
     if text.len() > FIELD || key.len() > 64 || !TELLING.iter().any(holds) {

@@ -226,7 +226,7 @@ fn whole(text: &[u8], from: usize, place: &Place<'_>, leaf: &Leaf, masks: &Masks
 }
 
 /// Whether a string is one bit of many: it stands in a delta.
-fn is_bit(place: &Place<'_>) -> bool {
+pub(super) fn is_bit(place: &Place<'_>) -> bool {
     let key = place.key();
     let chat = place.is_below(b"delta") || (place.is_below(b"choices") && !place.is_below(b"message"));
     place.is_field() && BITS.contains(&key) && (key == b"delta" || chat)
@@ -243,7 +243,7 @@ fn nesting(place: &Place<'_>, data: &[u8]) -> Nesting {
 }
 
 /// What tells the streams within a stream apart: choices, tools, items.
-fn stream(data: &[u8]) -> String {
+pub(super) fn stream(data: &[u8]) -> String {
     let mut name = String::new();
     leaves(data, |place, leaf| {
         let (Leaf::Text(range) | Leaf::Plain(range)) = leaf;

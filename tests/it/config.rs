@@ -98,6 +98,7 @@ fn every_documented_variable_sets_its_key() {
             "header_after" | "keep_alive" | "parking.max_wait" => "3s",
             "body_limit" | "upload_limit" => "3MiB",
             "parking.max_parked" => "3",
+            "capture.mode" => "failed",
             other => panic!("no value for {other}"),
         };
         let loaded = home.load_with(&Overrides::default(), &[(variable, value)]).unwrap();

@@ -51,6 +51,14 @@ impl Program {
         })
     }
 
+    /// A parser of HAR files.
+    pub fn har() -> Option<Self> {
+        let clients = clients();
+        let parser = clients.join("har/node_modules/har-validator/package.json");
+        let program = PathBuf::from("node");
+        present(&[&parser, &on_path("node")]).then(|| Self { program, before: vec![scenario("har.mjs")], clients })
+    }
+
     /// opencode.
     pub fn opencode() -> Option<Self> {
         let clients = clients();

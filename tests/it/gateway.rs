@@ -38,6 +38,16 @@ impl Rig {
 
     /// Every account gets these lines too.
     pub fn limited(accounts: &[&str], more: &str, limits: &str) -> Self {
+        Self::kept(accounts, more, limits, |_, _| keywheel::history::Capture::none())
+    }
+
+    /// With a history.
+    pub fn kept(
+        accounts: &[&str],
+        more: &str,
+        limits: &str,
+        capture: impl FnOnce(Live, Arc<Known>) -> keywheel::history::Capture,
+    ) -> Self {
         // whichever test comes first chooses; all choose the same
         drop(rustls::crypto::ring::default_provider().install_default());
         let lab = Lab::start(Persona::Generic).expect("a lab");
@@ -58,14 +68,17 @@ impl Rig {
         let pool = Pool::new(clock.clone());
         pool.apply(&settings);
         let ledger = Arc::new(Memory::default());
+        let (settings, known) = (Live::new(settings), Arc::new(Known::default()));
+        let capture = capture(settings.clone(), Arc::clone(&known));
         let gateway = Gateway::new(Parts {
-            settings: Live::new(settings),
+            settings,
             clock: clock.clone(),
             pool: Arc::clone(&pool),
             credentials: Credentials::new(Arc::new(Source::new(move |name| keys.get(name).cloned(), clock))),
-            known: Arc::new(Known::default()),
+            known,
             prices: Prices::shipped().expect("prices"),
             ledger: Arc::clone(&ledger) as Arc<dyn Ledger>,
+            capture,
         });
         Self { lab, gateway, pool, ledger }
     }
@@ -267,6 +280,7 @@ async fn nobody_answers_at_the_address_and_no_account_is_benched() {
         known: Arc::new(Known::default()),
         prices: Prices::shipped().expect("prices"),
         ledger: Arc::new(Memory::default()),
+        capture: keywheel::history::Capture::none(),
     });
     let (status, _, body, _) = read(gateway.call(call(CHAT)).await).await;
     let error = error_of(&body);

@@ -190,6 +190,7 @@ impl Rig {
             known: Arc::new(Known::default()),
             prices: Prices::shipped().expect("prices"),
             ledger: Arc::clone(&ledger) as Arc<dyn Ledger>,
+            capture: keywheel::history::Capture::none(),
         });
         Self { gateway, pool, ledger, clock, vendor: labs.vendor }
     }

@@ -145,6 +145,7 @@ async fn the_operator_in_process_takes_the_same_prompts() {
         pool: rig.pool.clone(),
         gateway: rig.gateway.clone(),
         ledger: rig.ledger.clone(),
+        shelf: Arc::new(ops::NothingKept),
         vault: Arc::new(Strongbox::new(home, clock.clone())),
         helm: Arc::new(Moored),
         doors: Vec::new(),
