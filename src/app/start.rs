@@ -165,11 +165,12 @@ impl House {
         // a refresh that is cut off here would lose its token, so none begins any more
         drop(tokens);
         drop(tokio::time::timeout(GRACE, self.refresher.settle()).await);
-        let (ledger, rests) = (self.ledger, self.rests);
+        let (ledger, rests, gateway) = (self.ledger, self.rests, self.gateway);
         let flush = move || {
             if let Err(error) = rests.write(None) {
                 tracing::warn!("why accounts rest is not kept: {error}");
             }
+            gateway.settle();
             ledger.flush();
         };
         let flushed = tokio::task::spawn_blocking(flush).await;

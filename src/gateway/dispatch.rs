@@ -45,8 +45,8 @@ pub(super) struct Failed {
 impl Inner {
     /// Brings a call to the point where its answer begins.
     pub(super) async fn open(self: Arc<Self>, call: Call, settings: Arc<Settings>) -> Result<Started, Failed> {
-        let mut journal =
-            Journal::open(&call, Arc::clone(&self.ledger), Arc::clone(&self.till), Arc::clone(&self.in_flight));
+        let (ledger, till, tally) = (Arc::clone(&self.ledger), Arc::clone(&self.till), Arc::clone(&self.tally));
+        let mut journal = Journal::open(&call, ledger, till, tally, Arc::clone(&self.in_flight));
         let query = Query {
             settings: &settings,
             models: &self.models,

@@ -7,12 +7,15 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use super::gauge::Gauge;
+use super::tally::{Held, Tally, Uncounted};
 use super::till::{Asked, Till};
 use super::{Trace, session};
-use crate::accounts::{Guest, NotBefore};
-use crate::kit::Fault;
+use crate::accounts::{Bill, Guest, NotBefore};
+use crate::kit::{Fault, Usage};
 use crate::store::{Attempt, Choice, Context, Decision, Durable, Entry, Ledger, Outcome, Spend};
-use crate::wire::{Call, Payload};
+use crate::wire::tokens::Unsaid;
+use crate::wire::usage::{Report, Split};
+use crate::wire::{Call, Endpoint, Payload};
 
 /// The record of one call. Dropped unfinished, the client has left.
 pub(super) struct Journal {
@@ -20,18 +23,32 @@ pub(super) struct Journal {
     started: Instant,
     ledger: Arc<dyn Ledger>,
     till: Arc<Till>,
+    tally: Arc<Tally>,
     in_flight: Arc<AtomicUsize>,
+    endpoint: Endpoint,
+    /// Whether a model is asked about a text, so that it consumes tokens.
+    metered: bool,
+    /// The request, in case that its tokens must be counted here.
+    request: Option<Held>,
     /// Reads the answer as it passes, once it has begun.
     gauge: Gauge,
     /// The tokens of both directions that the answer reported, once the call is over.
     tokens: Option<u64>,
+    /// The limits of the account that answers.
+    bill: Option<Bill>,
     /// The call's place under the limits of its client, where it has any.
     pub(super) guest: Option<Guest>,
 }
 
 impl Journal {
     /// Begins with the call's arrival.
-    pub(super) fn open(call: &Call, ledger: Arc<dyn Ledger>, till: Arc<Till>, in_flight: Arc<AtomicUsize>) -> Self {
+    pub(super) fn open(
+        call: &Call,
+        ledger: Arc<dyn Ledger>,
+        till: Arc<Till>,
+        tally: Arc<Tally>,
+        in_flight: Arc<AtomicUsize>,
+    ) -> Self {
         in_flight.fetch_add(1, Ordering::AcqRel);
         let text = |name: &str| call.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let entry = Entry {
@@ -68,8 +85,21 @@ impl Journal {
             decisions: Vec::new(),
             choices: Vec::new(),
         };
-        let (entry, started, gauge) = (Some(entry), Instant::now(), Gauge::Blind);
-        Self { entry, started, ledger, till, in_flight, gauge, tokens: None, guest: None }
+        Self {
+            entry: Some(entry),
+            started: Instant::now(),
+            request: tally.hold(call),
+            metered: Unsaid::countable(&call.endpoint) && matches!(call.payload, Payload::Json(_)),
+            endpoint: call.endpoint.clone(),
+            ledger,
+            till,
+            tally,
+            in_flight,
+            gauge: Gauge::Blind,
+            tokens: None,
+            bill: None,
+            guest: None,
+        }
     }
 
     /// Microseconds since the call's arrival.
@@ -159,10 +189,11 @@ impl Journal {
         });
     }
 
-    /// The answer begins: events, one JSON document, or something else.
-    pub(super) fn answering(&mut self, events: bool, json: bool) {
+    /// The answer begins: events, one JSON document, or something else. What it takes goes on that bill.
+    pub(super) fn answering(&mut self, events: bool, json: bool, bill: Bill) {
         let provider = self.entry.as_ref().and_then(|entry| entry.provider.as_deref()).unwrap_or_default();
-        self.gauge = Gauge::new(self.till.metering(provider), events, json);
+        self.gauge = Gauge::new(self.till.metering(provider), &self.endpoint, events, json);
+        self.bill = Some(bill);
     }
 
     /// A frame of the answer has passed.
@@ -186,9 +217,29 @@ impl Journal {
         })
     }
 
-    /// What the answer consumed as far as it came, whoever ended it.
-    fn spend(&mut self, entry: &Entry) -> Spend {
-        let report = std::mem::replace(&mut self.gauge, Gauge::Blind).report();
+    /// What the answer said of itself; where it did not tell its tokens, a guess, and what is left to count.
+    fn report(&mut self, entry: &Entry) -> (Report, Option<Unsaid>) {
+        let gauge = std::mem::replace(&mut self.gauge, Gauge::Blind);
+        let mut report = gauge.report();
+        if report.usage.is_some() || !self.consumed(entry) {
+            return (report, None);
+        }
+        let answer = gauge.heard(&self.endpoint);
+        let unsaid = Unsaid { endpoint: self.endpoint.clone(), size: entry.bytes_in, answer };
+        (report.usage, report.split) = (Some(unsaid.guess()), Split::Counted);
+        (report, Some(unsaid))
+    }
+
+    /// Whether a provider has worked on a text for this call: the input was read, however little of an answer came.
+    fn consumed(&self, entry: &Entry) -> bool {
+        let asked =
+            entry.attempts.last().is_some_and(|last| last.fault.is_none() && last.status.is_none_or(|s| s < 300));
+        let broke_off = entry.outcome == Outcome::Broken;
+        (asked || broke_off) && entry.outcome != Outcome::Failed && self.metered
+    }
+
+    /// What that costs.
+    fn spend(&self, entry: &Entry, report: Report) -> Spend {
         let (provider, model) = (entry.provider.as_deref(), entry.model.as_deref());
         let asked = Asked { provider: provider.unwrap_or_default(), model: model.unwrap_or_default(), at: entry.at };
         self.till.settle(&asked, report)
@@ -209,16 +260,29 @@ impl Journal {
                 entry.outcome = outcome;
                 entry.status = status;
                 entry.total_us = total_us;
-                entry.spend = self.spend(&entry);
-                self.tokens = entry.spend.usage.map(|usage| usage.total_input().saturating_add(usage.total_output()));
+                let (report, unsaid) = self.report(&entry);
+                let uncounted = unsaid.map(|unsaid| (unsaid, report.clone()));
+                entry.spend = self.spend(&entry, report);
+                self.tokens = entry.spend.usage.as_ref().map(Usage::total);
                 // a call that failed took no tokens; one whose answer did not say keeps its estimate
                 let tokens = if outcome == Outcome::Failed { Some(0) } else { self.tokens };
                 if let (Some(guest), Some(tokens)) = (&mut self.guest, tokens) {
                     guest.used(tokens);
                 }
-                self.ledger.record(entry)
+                match uncounted {
+                    None => self.ledger.record(entry),
+                    Some((unsaid, report)) => self.record_and_count(entry, report, unsaid),
+                }
             }
         }
+    }
+
+    /// Records the guess at once, and leaves the count to the tally.
+    fn record_and_count(&mut self, entry: Entry, report: Report, unsaid: Unsaid) -> Durable {
+        let durable = self.ledger.record(entry.clone());
+        let bill = self.bill.take().map(|bill| bill.of(self.guest.as_ref()));
+        self.tally.count(Uncounted { entry, report, unsaid, request: self.request.take(), bill });
+        durable
     }
 }
 

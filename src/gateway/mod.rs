@@ -22,6 +22,7 @@ mod restore;
 mod router;
 mod sending;
 mod session;
+mod tally;
 mod till;
 mod tries;
 mod upstream;
@@ -76,6 +77,7 @@ struct Inner {
     known: Arc<Known>,
     ledger: Arc<dyn Ledger>,
     till: Arc<till::Till>,
+    tally: Arc<tally::Tally>,
     upstream: upstream::Upstream,
     models: models::Directory,
     parking: parking::Parking,
@@ -89,6 +91,7 @@ impl Gateway {
         let Parts { settings, clock, pool, credentials, known, prices, ledger } = parts;
         let upstream = upstream::Upstream::new();
         let till = Arc::new(till::Till::new(prices));
+        let tally = Arc::new(tally::Tally::new(Arc::clone(&ledger), Arc::clone(&till)));
         let models = models::Directory::default();
         let parking = parking::Parking::default();
         let in_flight = Arc::default();
@@ -101,6 +104,7 @@ impl Gateway {
             known,
             ledger,
             till,
+            tally,
             upstream,
             models,
             parking,
@@ -137,6 +141,11 @@ impl Gateway {
     /// Puts another price table in force; calls that end from now on are priced by it.
     pub fn reprice(&self, prices: Prices) {
         self.0.till.replace(prices);
+    }
+
+    /// Waits until the calls whose tokens are counted here are recorded with them, at most a few seconds. Blocking.
+    pub fn settle(&self) {
+        self.0.tally.settle();
     }
 
     /// Asks every provider whose models are not stated, and that was not asked within the last hour, for them.

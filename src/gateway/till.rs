@@ -68,7 +68,11 @@ impl Till {
             listed: report.cost.and(listed),
             price: priced.map(|(rates, _)| rates.version().to_string()),
             // where the provider told the sum, how it split the tokens changes nothing
-            estimated: report.cost.is_none() && (guessed || report.split == Split::Inferred),
+            estimated: match report.split {
+                Split::Counted => true,
+                Split::Inferred => report.cost.is_none(),
+                Split::Told => report.cost.is_none() && guessed,
+            },
             answered: report.model.filter(|model| model != asked.model),
             service_tier: report.service_tier,
         }
