@@ -1,18 +1,19 @@
 //! What becomes a ledger entry: kept with the call from its arrival, recorded once however it ends.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use bytes::Bytes;
 
+use super::books::Books;
 use super::gauge::Gauge;
-use super::tally::{Held, Tally, Uncounted};
-use super::till::{Asked, Till};
+use super::tally::{Held, Uncounted};
+use super::till::Asked;
 use super::{Trace, session};
 use crate::accounts::{Bill, Guest, NotBefore};
 use crate::kit::{Fault, Usage};
-use crate::store::{Attempt, Choice, Context, Decision, Durable, Entry, Ledger, Outcome, Spend};
+use crate::store::{Attempt, Choice, Context, Decision, Durable, Entry, Outcome, Spend};
 use crate::wire::tokens::Unsaid;
 use crate::wire::usage::{Report, Split};
 use crate::wire::{Call, Endpoint, Payload};
@@ -21,10 +22,7 @@ use crate::wire::{Call, Endpoint, Payload};
 pub(super) struct Journal {
     entry: Option<Entry>,
     started: Instant,
-    ledger: Arc<dyn Ledger>,
-    till: Arc<Till>,
-    tally: Arc<Tally>,
-    in_flight: Arc<AtomicUsize>,
+    books: Arc<Books>,
     endpoint: Endpoint,
     /// Whether a model is asked about a text, so that it consumes tokens.
     metered: bool,
@@ -36,20 +34,16 @@ pub(super) struct Journal {
     tokens: Option<u64>,
     /// The limits of the account that answers.
     bill: Option<Bill>,
+    /// What became of the wish that a model think, for a header.
+    reasoning: Option<String>,
     /// The call's place under the limits of its client, where it has any.
     pub(super) guest: Option<Guest>,
 }
 
 impl Journal {
     /// Begins with the call's arrival.
-    pub(super) fn open(
-        call: &Call,
-        ledger: Arc<dyn Ledger>,
-        till: Arc<Till>,
-        tally: Arc<Tally>,
-        in_flight: Arc<AtomicUsize>,
-    ) -> Self {
-        in_flight.fetch_add(1, Ordering::AcqRel);
+    pub(super) fn open(call: &Call, books: Arc<Books>) -> Self {
+        books.in_flight.fetch_add(1, Ordering::AcqRel);
         let text = |name: &str| call.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let entry = Entry {
             id: call.id,
@@ -88,16 +82,14 @@ impl Journal {
         Self {
             entry: Some(entry),
             started: Instant::now(),
-            request: tally.hold(call),
+            request: books.tally.hold(call),
             metered: Unsaid::countable(&call.endpoint) && matches!(call.payload, Payload::Json(_)),
             endpoint: call.endpoint.clone(),
-            ledger,
-            till,
-            tally,
-            in_flight,
+            books,
             gauge: Gauge::Blind,
             tokens: None,
             bill: None,
+            reasoning: None,
             guest: None,
         }
     }
@@ -180,6 +172,11 @@ impl Journal {
         self.with(|entry| entry.parked_us += waited_us);
     }
 
+    /// Notes how hard the model of the attempt under way was told to think.
+    pub(super) fn reasoned(&mut self, note: Option<String>) {
+        self.reasoning = note;
+    }
+
     /// Counts bytes that are handed to the client.
     pub(super) fn sent(&mut self, bytes: usize) {
         let now = self.elapsed_us();
@@ -192,7 +189,7 @@ impl Journal {
     /// The answer begins: events, one JSON document, or something else. What it takes goes on that bill.
     pub(super) fn answering(&mut self, events: bool, json: bool, bill: Bill) {
         let provider = self.entry.as_ref().and_then(|entry| entry.provider.as_deref()).unwrap_or_default();
-        self.gauge = Gauge::new(self.till.metering(provider), &self.endpoint, events, json);
+        self.gauge = Gauge::new(self.books.till.metering(provider), &self.endpoint, events, json);
         self.bill = Some(bill);
     }
 
@@ -214,6 +211,7 @@ impl Journal {
             model: entry.model.clone(),
             attempts: entry.attempts.len(),
             parked_us: entry.parked_us,
+            reasoning: self.reasoning.clone(),
         })
     }
 
@@ -242,7 +240,7 @@ impl Journal {
     fn spend(&self, entry: &Entry, report: Report) -> Spend {
         let (provider, model) = (entry.provider.as_deref(), entry.model.as_deref());
         let asked = Asked { provider: provider.unwrap_or_default(), model: model.unwrap_or_default(), at: entry.at };
-        self.till.settle(&asked, report)
+        self.books.till.settle(&asked, report)
     }
 
     /// How many tokens the call took in both directions, as its answer said; known once it is recorded.
@@ -256,7 +254,7 @@ impl Journal {
         match self.entry.take() {
             None => Box::pin(std::future::ready(())),
             Some(mut entry) => {
-                self.in_flight.fetch_sub(1, Ordering::AcqRel);
+                self.books.in_flight.fetch_sub(1, Ordering::AcqRel);
                 entry.outcome = outcome;
                 entry.status = status;
                 entry.total_us = total_us;
@@ -270,7 +268,7 @@ impl Journal {
                     guest.used(tokens);
                 }
                 match uncounted {
-                    None => self.ledger.record(entry),
+                    None => self.books.ledger.record(entry),
                     Some((unsaid, report)) => self.record_and_count(entry, report, unsaid),
                 }
             }
@@ -279,9 +277,9 @@ impl Journal {
 
     /// Records the guess at once, and leaves the count to the tally.
     fn record_and_count(&mut self, entry: Entry, report: Report, unsaid: Unsaid) -> Durable {
-        let durable = self.ledger.record(entry.clone());
+        let durable = self.books.ledger.record(entry.clone());
         let bill = self.bill.take().map(|bill| bill.of(self.guest.as_ref()));
-        self.tally.count(Uncounted { entry, report, unsaid, request: self.request.take(), bill });
+        self.books.tally.count(Uncounted { entry, report, unsaid, request: self.request.take(), bill });
         durable
     }
 }

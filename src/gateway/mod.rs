@@ -4,6 +4,7 @@ mod alpn;
 pub mod answer;
 mod attempt;
 mod balance;
+mod books;
 mod dispatch;
 pub mod exchange;
 mod expect;
@@ -17,6 +18,7 @@ mod line;
 mod models;
 mod parking;
 mod probe;
+mod reason;
 mod relay;
 mod restore;
 mod router;
@@ -75,13 +77,10 @@ struct Inner {
     pool: Arc<Pool>,
     credentials: Credentials,
     known: Arc<Known>,
-    ledger: Arc<dyn Ledger>,
-    till: Arc<till::Till>,
-    tally: Arc<tally::Tally>,
+    books: Arc<books::Books>,
     upstream: upstream::Upstream,
     models: models::Directory,
     parking: parking::Parking,
-    in_flight: Arc<AtomicUsize>,
     started: Time,
 }
 
@@ -91,31 +90,17 @@ impl Gateway {
         let Parts { settings, clock, pool, credentials, known, prices, ledger } = parts;
         let upstream = upstream::Upstream::new();
         let till = Arc::new(till::Till::new(prices));
-        let tally = Arc::new(tally::Tally::new(Arc::clone(&ledger), Arc::clone(&till)));
+        let tally = tally::Tally::new(Arc::clone(&ledger), Arc::clone(&till));
+        let books = Arc::new(books::Books { ledger, till, tally, in_flight: AtomicUsize::new(0) });
         let models = models::Directory::default();
         let parking = parking::Parking::default();
-        let in_flight = Arc::default();
         let started = clock.now();
-        Self(Arc::new(Inner {
-            settings,
-            clock,
-            pool,
-            credentials,
-            known,
-            ledger,
-            till,
-            tally,
-            upstream,
-            models,
-            parking,
-            in_flight,
-            started,
-        }))
+        Self(Arc::new(Inner { settings, clock, pool, credentials, known, books, upstream, models, parking, started }))
     }
 
     /// Calls under way.
     pub fn in_flight(&self) -> usize {
-        self.0.in_flight.load(Ordering::Acquire)
+        self.0.books.in_flight.load(Ordering::Acquire)
     }
 
     /// Calls that wait for an account.
@@ -140,12 +125,12 @@ impl Gateway {
 
     /// Puts another price table in force; calls that end from now on are priced by it.
     pub fn reprice(&self, prices: Prices) {
-        self.0.till.replace(prices);
+        self.0.books.till.replace(prices);
     }
 
     /// Waits until the calls whose tokens are counted here are recorded with them, at most a few seconds. Blocking.
     pub fn settle(&self) {
-        self.0.tally.settle();
+        self.0.books.tally.settle();
     }
 
     /// Asks every provider whose models are not stated, and that was not asked within the last hour, for them.

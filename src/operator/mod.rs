@@ -5,12 +5,14 @@
 
 pub mod explained;
 mod handed;
+pub mod placed;
 pub mod records;
 
 use std::future::Future;
 use std::pin::Pin;
 
 pub use handed::Handed;
+pub use placed::{Calling, Given, Placed};
 pub use records::{
     AccountRow, Ask, Chosen, CostRow, Line, ModelRow, ProviderRow, QuotaRow, QuotaWindow, Reason, Refusal, Reply,
     RequestRow, Status, TestRow, Tokens, VaultOrder,
@@ -23,4 +25,7 @@ pub type Answering<'a> = Pin<Box<dyn Future<Output = Result<Reply, Refusal>> + S
 pub trait Operator: Send + Sync {
     /// Answers one question.
     fn ask(&self, ask: Ask) -> Answering<'_>;
+
+    /// Places a call in the name of the gateway's owner.
+    fn call(&self, placed: Placed) -> Calling<'_>;
 }
