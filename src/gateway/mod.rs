@@ -6,6 +6,7 @@ mod attempt;
 mod balance;
 mod books;
 mod dispatch;
+mod drift;
 pub mod exchange;
 mod expect;
 mod failure;
