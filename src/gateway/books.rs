@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicUsize;
 use super::tally::Tally;
 use super::till::Till;
 use crate::store::Ledger;
+use crate::telemetry::Telemetry;
 
 /// The books of a gateway, one set for all its calls.
 pub(super) struct Books {
@@ -15,6 +16,8 @@ pub(super) struct Books {
     pub(super) till: Arc<Till>,
     /// Where those go whose answer did not say what they consumed.
     pub(super) tally: Tally,
+    /// What others are told of them.
+    pub(super) telemetry: Arc<Telemetry>,
     /// How many are under way.
     pub(super) in_flight: AtomicUsize,
 }

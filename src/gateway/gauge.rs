@@ -60,6 +60,14 @@ impl Gauge {
         }
     }
 
+    /// A whole answer, where all of it was kept.
+    pub(super) fn whole(&self) -> Option<Bytes> {
+        match self {
+            Self::Whole(_, kept, _) if !kept.cut => Some(kept.text()),
+            _ => None,
+        }
+    }
+
     /// What was said so far.
     pub(super) fn report(&self) -> Report {
         match self {
@@ -90,6 +98,7 @@ impl Kept {
         }
     }
 
+    /// All that was kept, in one piece.
     fn text(&self) -> Bytes {
         match self.pieces.len() {
             1 => self.pieces[0].clone(),

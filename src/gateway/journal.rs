@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use http::HeaderMap;
 
 use super::books::Books;
 use super::gauge::Gauge;
@@ -14,6 +15,7 @@ use super::{Trace, session};
 use crate::accounts::{Bill, Guest, NotBefore};
 use crate::kit::{Fault, Usage};
 use crate::store::{Attempt, Choice, Context, Decision, Durable, Entry, Outcome, Spend};
+use crate::telemetry::{Gaps, Told, Trace as Traced};
 use crate::wire::tokens::Unsaid;
 use crate::wire::usage::{Report, Split};
 use crate::wire::{Call, Endpoint, Payload};
@@ -34,6 +36,12 @@ pub(super) struct Journal {
     tokens: Option<u64>,
     /// The limits of the account that answers.
     bill: Option<Bill>,
+    /// The client's trace, where it sent one.
+    trace: Option<Traced>,
+    /// What its spans are made of, where a collector is told of it.
+    told: Option<Box<Told>>,
+    /// Between the pieces of a streamed answer.
+    gaps: Gaps,
     /// What became of the wish that a model think, for a header.
     reasoning: Option<String>,
     /// The call's place under the limits of its client, where it has any.
@@ -79,6 +87,8 @@ impl Journal {
             decisions: Vec::new(),
             choices: Vec::new(),
         };
+        let trace = Traced::continued(call.id, &call.headers);
+        let told = if books.telemetry.outbox.is_open() { Told::of(call, trace.clone()) } else { None };
         Self {
             entry: Some(entry),
             started: Instant::now(),
@@ -89,6 +99,9 @@ impl Journal {
             gauge: Gauge::Blind,
             tokens: None,
             bill: None,
+            trace,
+            told,
+            gaps: Gaps::default(),
             reasoning: None,
             guest: None,
         }
@@ -123,6 +136,13 @@ impl Journal {
                 head_us: None,
             });
         });
+    }
+
+    /// Names the attempt under way to the provider, where a collector will be told of it.
+    pub(super) fn traced(&self, headers: &mut HeaderMap) {
+        if let (Some(told), Some(entry)) = (&self.told, &self.entry) {
+            told.attach(entry.attempts.len(), headers);
+        }
     }
 
     /// Notes what the account of the next attempt was chosen from.
@@ -196,6 +216,14 @@ impl Journal {
     /// A frame of the answer has passed.
     pub(super) fn frame(&mut self, frame: &[u8]) {
         self.gauge.frame(frame);
+        if let Some(told) = &mut self.told {
+            told.frame(frame);
+        }
+    }
+
+    /// A piece of a streamed answer came so long after the one before it.
+    pub(super) fn gap(&mut self, gap: Duration) {
+        self.gaps.note(gap);
     }
 
     /// A piece of a whole answer has passed.
@@ -218,6 +246,9 @@ impl Journal {
     /// What the answer said of itself; where it did not tell its tokens, a guess, and what is left to count.
     fn report(&mut self, entry: &Entry) -> (Report, Option<Unsaid>) {
         let gauge = std::mem::replace(&mut self.gauge, Gauge::Blind);
+        if let (Some(told), Some(whole)) = (&mut self.told, gauge.whole()) {
+            told.answer(&whole);
+        }
         let mut report = gauge.report();
         if report.usage.is_some() || !self.consumed(entry) {
             return (report, None);
@@ -267,6 +298,7 @@ impl Journal {
                 if let (Some(guest), Some(tokens)) = (&mut self.guest, tokens) {
                     guest.used(tokens);
                 }
+                self.books.telemetry.ended(&entry, self.trace.as_ref(), self.told.take(), &self.gaps);
                 match uncounted {
                     None => self.books.ledger.record(entry),
                     Some((unsaid, report)) => self.record_and_count(entry, report, unsaid),
