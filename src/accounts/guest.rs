@@ -10,7 +10,7 @@ use crate::kit::{Clock, Fault, Kind};
 
 /// A call that counts against its client's limits, until it is dropped.
 pub struct Guest {
-    pace: Arc<Pace>,
+    pub(super) pace: Arc<Pace>,
     clock: Clock,
     charged: u64,
 }

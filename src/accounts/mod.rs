@@ -1,6 +1,7 @@
 //! Which account may take a call now, or not before when, and why. Decisions only: no waiting, no I/O.
 
 mod affinity;
+mod bill;
 mod breaker;
 mod choice;
 mod choose;
@@ -25,6 +26,7 @@ mod tempo;
 mod verdict;
 mod wanted;
 
+pub use bill::Bill;
 pub use choice::choose_again;
 pub use credentials::Credentials;
 pub use guest::Guest;

@@ -176,11 +176,12 @@ impl House {
         // a refresh that is cut off here would lose its token, so none begins any more
         drop(tokens);
         drop(tokio::time::timeout(GRACE, self.refresher.settle()).await);
-        let (records, rests) = (self.records, self.rests);
+        let (records, rests, gateway) = (self.records, self.rests, self.gateway);
         let flush = move || {
             if let Err(error) = rests.write(None) {
                 tracing::warn!("why accounts rest is not kept: {error}");
             }
+            gateway.settle();
             records.ledger.flush();
             records.capture.flush();
         };

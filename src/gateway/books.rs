@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
+use super::tally::Tally;
 use super::till::Till;
 use crate::history::Capture;
 use crate::store::Ledger;
@@ -13,7 +14,9 @@ pub(super) struct Books {
     /// Where calls are recorded.
     pub(super) ledger: Arc<dyn Ledger>,
     /// What they cost.
-    pub(super) till: Till,
+    pub(super) till: Arc<Till>,
+    /// Where those go whose answer did not say what they consumed.
+    pub(super) tally: Tally,
     /// Where their bodies are kept, where somebody wants them kept.
     pub(super) capture: Capture,
     /// What others are told of them.

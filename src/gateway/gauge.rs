@@ -6,6 +6,8 @@ use bytes::Bytes;
 use serde_json::value::RawValue;
 
 use crate::kit::usage::Metering;
+use crate::wire::Endpoint;
+use crate::wire::heard::Heard;
 use crate::wire::usage::{Meter, Report, read};
 
 /// Of whole answers over this size only the end is kept: that is where usage stands.
@@ -16,9 +18,9 @@ const TAIL: usize = 64 << 10;
 /// A reader beside the stream; nothing that it does changes a byte.
 pub(super) enum Gauge {
     /// Frames are looked at as they come.
-    Frames(Box<Meter>),
+    Frames(Box<(Meter, Heard)>),
     /// A whole JSON answer is read at its end.
-    Whole(Metering, Kept),
+    Whole(Metering, Kept, Endpoint),
     /// Nothing in it can be read.
     Blind,
 }
@@ -34,24 +36,26 @@ pub(super) struct Kept {
 
 impl Gauge {
     /// A gauge for an answer: of events, of one JSON document, or of something else.
-    pub(super) fn new(metering: Metering, events: bool, json: bool) -> Self {
+    pub(super) fn new(metering: Metering, endpoint: &Endpoint, events: bool, json: bool) -> Self {
         match (events, json) {
-            (true, _) => Self::Frames(Box::new(Meter::new(metering))),
-            (false, true) => Self::Whole(metering, Kept::default()),
+            (true, _) => Self::Frames(Box::new((Meter::new(metering), Heard::new(endpoint)))),
+            (false, true) => Self::Whole(metering, Kept::default(), endpoint.clone()),
             (false, false) => Self::Blind,
         }
     }
 
     /// A frame has passed.
     pub(super) fn frame(&mut self, frame: &[u8]) {
-        if let Self::Frames(meter) = self {
+        if let Self::Frames(readers) = self {
+            let (meter, heard) = &mut **readers;
             meter.frame(frame);
+            heard.frame(frame);
         }
     }
 
     /// A piece of a whole answer has passed.
     pub(super) fn piece(&mut self, piece: &Bytes) {
-        if let Self::Whole(_, kept) = self {
+        if let Self::Whole(_, kept, _) = self {
             kept.push(piece);
         }
     }
@@ -59,7 +63,7 @@ impl Gauge {
     /// A whole answer, where all of it was kept.
     pub(super) fn whole(&self) -> Option<Bytes> {
         match self {
-            Self::Whole(_, kept) if !kept.cut => Some(kept.text()),
+            Self::Whole(_, kept, _) if !kept.cut => Some(kept.text()),
             _ => None,
         }
     }
@@ -67,9 +71,18 @@ impl Gauge {
     /// What was said so far.
     pub(super) fn report(&self) -> Report {
         match self {
-            Self::Frames(meter) => meter.report(),
-            Self::Whole(metering, kept) => kept.report(metering),
+            Self::Frames(readers) => readers.0.report(),
+            Self::Whole(metering, kept, _) => kept.report(metering),
             Self::Blind => Report::default(),
+        }
+    }
+
+    /// What the answer said as far as it came, for a count of its tokens; nothing where there was none.
+    pub(super) fn heard(self, endpoint: &Endpoint) -> Heard {
+        match self {
+            Self::Frames(readers) => readers.1,
+            Self::Whole(_, kept, endpoint) => kept.heard(&endpoint),
+            Self::Blind => Heard::new(endpoint),
         }
     }
 }
@@ -91,6 +104,15 @@ impl Kept {
             1 => self.pieces[0].clone(),
             _ => self.pieces.iter().flatten().copied().collect(),
         }
+    }
+
+    /// Of an answer whose beginning is gone nothing can be told: it is no text that a model wrote.
+    fn heard(&self, endpoint: &Endpoint) -> Heard {
+        let mut heard = Heard::new(endpoint);
+        if !self.cut {
+            heard.whole(&self.text());
+        }
+        heard
     }
 
     fn report(&self, metering: &Metering) -> Report {
@@ -117,13 +139,13 @@ mod tests {
 
     #[test]
     fn usage_is_read_from_the_end_of_an_answer_that_is_too_large_to_keep() {
-        let mut gauge = Gauge::new(Metering::default(), false, true);
+        let mut gauge = Gauge::new(Metering::default(), &Endpoint::Embeddings, false, true);
         gauge.piece(&Bytes::from_static(b"{\"data\":[{\"embedding\":["));
         let numbers = Bytes::from("0.125,".repeat(10_000));
         (0..100).for_each(|_| gauge.piece(&numbers));
         gauge.piece(&Bytes::from_static(b"0]}],\"usage\": {\"prompt_tokens\":7,\"total_tokens\":7}, \"model\":\"m\"}"));
         assert_eq!(gauge.report().usage.map(|usage| usage.input), Some(7));
-        let Gauge::Whole(_, kept) = &gauge else { panic!("a whole answer") };
+        let Gauge::Whole(_, kept, _) = &gauge else { panic!("a whole answer") };
         assert!(kept.size < TAIL + numbers.len(), "{} bytes are kept", kept.size);
     }
 }

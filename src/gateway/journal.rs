@@ -11,24 +11,34 @@ use http::{HeaderMap, HeaderValue};
 use super::attempt::Opened;
 use super::books::Books;
 use super::gauge::Gauge;
+use super::tally::{Held, Uncounted};
 use super::till::Asked;
 use super::{Trace, session};
-use crate::accounts::{Guest, NotBefore};
+use crate::accounts::{Bill, Guest, NotBefore};
 use crate::history::Tap;
-use crate::kit::Fault;
+use crate::kit::{Fault, Usage};
 use crate::store::{Attempt, Choice, Context, Decision, Durable, Entry, Outcome, Spend};
 use crate::telemetry::{Gaps, Told, Trace as Traced};
-use crate::wire::{Call, Payload, error};
+use crate::wire::tokens::Unsaid;
+use crate::wire::usage::{Report, Split};
+use crate::wire::{Call, Endpoint, Payload, error};
 
 /// The record of one call. Dropped unfinished, the client has left.
 pub(super) struct Journal {
     entry: Option<Entry>,
     started: Instant,
     books: Arc<Books>,
+    endpoint: Endpoint,
+    /// Whether a model is asked about a text, so that it consumes tokens.
+    metered: bool,
+    /// The request, in case that its tokens must be counted here.
+    request: Option<Held>,
     /// Reads the answer as it passes, once it has begun.
     gauge: Gauge,
     /// The tokens of both directions that the answer reported, once the call is over.
     tokens: Option<u64>,
+    /// The limits of the account that answers.
+    bill: Option<Bill>,
     /// The client's trace, where it sent one.
     trace: Option<Traced>,
     /// What its spans are made of, where a collector is told of it.
@@ -82,11 +92,25 @@ impl Journal {
             decisions: Vec::new(),
             choices: Vec::new(),
         };
-        let (entry, started, gauge) = (Some(entry), Instant::now(), Gauge::Blind);
         let trace = Traced::continued(call.id, &call.headers);
         let told = if books.telemetry.outbox.is_open() { Told::of(call, trace.clone()) } else { None };
-        let gaps = Gaps::default();
-        Self { entry, started, books, gauge, tokens: None, reasoning: None, trace, told, gaps, guest: None, tap: None }
+        Self {
+            entry: Some(entry),
+            started: Instant::now(),
+            request: books.tally.hold(call),
+            metered: Unsaid::countable(&call.endpoint) && matches!(call.payload, Payload::Json(_)),
+            endpoint: call.endpoint.clone(),
+            books,
+            gauge: Gauge::Blind,
+            tokens: None,
+            bill: None,
+            trace,
+            told,
+            gaps: Gaps::default(),
+            reasoning: None,
+            guest: None,
+            tap: None,
+        }
     }
 
     /// Microseconds since the call's arrival.
@@ -188,10 +212,11 @@ impl Journal {
         });
     }
 
-    /// The answer begins: events, one JSON document, or something else.
-    pub(super) fn answering(&mut self, events: bool, json: bool) {
+    /// The answer begins: events, one JSON document, or something else. What it takes goes on that bill.
+    pub(super) fn answering(&mut self, events: bool, json: bool, bill: Bill) {
         let provider = self.entry.as_ref().and_then(|entry| entry.provider.as_deref()).unwrap_or_default();
-        self.gauge = Gauge::new(self.books.till.metering(provider), events, json);
+        self.gauge = Gauge::new(self.books.till.metering(provider), &self.endpoint, events, json);
+        self.bill = Some(bill);
     }
 
     /// A frame of the answer has passed.
@@ -246,13 +271,32 @@ impl Journal {
         })
     }
 
-    /// What the answer consumed as far as it came, whoever ended it.
-    fn spend(&mut self, entry: &Entry) -> Spend {
+    /// What the answer said of itself; where it did not tell its tokens, a guess, and what is left to count.
+    fn report(&mut self, entry: &Entry) -> (Report, Option<Unsaid>) {
         let gauge = std::mem::replace(&mut self.gauge, Gauge::Blind);
         if let (Some(told), Some(whole)) = (&mut self.told, gauge.whole()) {
             told.answer(&whole);
         }
-        let report = gauge.report();
+        let mut report = gauge.report();
+        if report.usage.is_some() || !self.consumed(entry) {
+            return (report, None);
+        }
+        let answer = gauge.heard(&self.endpoint);
+        let unsaid = Unsaid { endpoint: self.endpoint.clone(), size: entry.bytes_in, answer };
+        (report.usage, report.split) = (Some(unsaid.guess()), Split::Counted);
+        (report, Some(unsaid))
+    }
+
+    /// Whether a provider has worked on a text for this call: the input was read, however little of an answer came.
+    fn consumed(&self, entry: &Entry) -> bool {
+        let asked =
+            entry.attempts.last().is_some_and(|last| last.fault.is_none() && last.status.is_none_or(|s| s < 300));
+        let broke_off = entry.outcome == Outcome::Broken;
+        (asked || broke_off) && entry.outcome != Outcome::Failed && self.metered
+    }
+
+    /// What that costs.
+    fn spend(&self, entry: &Entry, report: Report) -> Spend {
         let (provider, model) = (entry.provider.as_deref(), entry.model.as_deref());
         let asked = Asked { provider: provider.unwrap_or_default(), model: model.unwrap_or_default(), at: entry.at };
         self.books.till.settle(&asked, report)
@@ -273,8 +317,10 @@ impl Journal {
                 entry.outcome = outcome;
                 entry.status = status;
                 entry.total_us = total_us;
-                entry.spend = self.spend(&entry);
-                self.tokens = entry.spend.usage.map(|usage| usage.total_input().saturating_add(usage.total_output()));
+                let (report, unsaid) = self.report(&entry);
+                let uncounted = unsaid.map(|unsaid| (unsaid, report.clone()));
+                entry.spend = self.spend(&entry, report);
+                self.tokens = entry.spend.usage.as_ref().map(Usage::total);
                 // a call that failed took no tokens; one whose answer did not say keeps its estimate
                 let tokens = if outcome == Outcome::Failed { Some(0) } else { self.tokens };
                 if let (Some(guest), Some(tokens)) = (&mut self.guest, tokens) {
@@ -284,9 +330,20 @@ impl Journal {
                     tap.ends(&entry);
                 }
                 self.books.telemetry.ended(&entry, self.trace.as_ref(), self.told.take(), &self.gaps);
-                self.books.ledger.record(entry)
+                match uncounted {
+                    None => self.books.ledger.record(entry),
+                    Some((unsaid, report)) => self.record_and_count(entry, report, unsaid),
+                }
             }
         }
+    }
+
+    /// Records the guess at once, and leaves the count to the tally.
+    fn record_and_count(&mut self, entry: Entry, report: Report, unsaid: Unsaid) -> Durable {
+        let durable = self.books.ledger.record(entry.clone());
+        let bill = self.bill.take().map(|bill| bill.of(self.guest.as_ref()));
+        self.books.tally.count(Uncounted { entry, report, unsaid, request: self.request.take(), bill });
+        durable
     }
 }
 

@@ -6,6 +6,7 @@ mod attempt;
 mod balance;
 mod books;
 mod dispatch;
+mod drift;
 pub mod exchange;
 mod expect;
 mod failure;
@@ -25,6 +26,7 @@ mod restore;
 mod router;
 mod sending;
 mod session;
+mod tally;
 mod till;
 mod tries;
 mod upstream;
@@ -93,9 +95,10 @@ impl Gateway {
     pub fn new(parts: Parts) -> Self {
         let Parts { settings, clock, pool, credentials, known, prices, ledger, capture } = parts;
         let upstream = upstream::Upstream::new();
-        let till = till::Till::new(prices);
+        let till = Arc::new(till::Till::new(prices));
+        let tally = tally::Tally::new(Arc::clone(&ledger), Arc::clone(&till));
         let (in_flight, telemetry) = Default::default();
-        let books = Arc::new(books::Books { ledger, till, capture, telemetry, in_flight });
+        let books = Arc::new(books::Books { ledger, till, tally, capture, telemetry, in_flight });
         let models = models::Directory::default();
         let parking = parking::Parking::default();
         let started = clock.now();
@@ -135,6 +138,11 @@ impl Gateway {
     /// Puts another price table in force; calls that end from now on are priced by it.
     pub fn reprice(&self, prices: Prices) {
         self.0.books.till.replace(prices);
+    }
+
+    /// Waits until the calls whose tokens are counted here are recorded with them, at most a few seconds. Blocking.
+    pub fn settle(&self) {
+        self.0.books.tally.settle();
     }
 
     /// Other settings are in force: history looks whether it can keep what they ask for.

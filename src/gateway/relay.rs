@@ -114,7 +114,7 @@ impl Relay {
             (false, Some(left)) => Shape::Sized { left },
             (false, None) => Shape::Unsized { kept: None },
         };
-        journal.answering(opened.events, opened.json);
+        journal.answering(opened.events, opened.json, lease.bill());
         let now = Instant::now();
         let first = opened.stall.min(line.keep_alive);
         Self {
@@ -263,6 +263,7 @@ impl Relay {
                 let chunk = kept.map_or(chunk, BytesMut::freeze);
                 let Some(at) = last else { return Some(chunk) };
                 let before = chunk.slice(..at);
+                self.journal.sent(before.len());
                 self.complete(chunk.slice(at..)).or(Some(before))
             }
         }
@@ -299,8 +300,7 @@ impl Relay {
     fn complete(&mut self, bytes: Bytes) -> Option<Bytes> {
         self.journal.sent(bytes.len());
         let durable = self.journal.finish(Outcome::Completed, self.status);
-        if let Some(lease) = self.lease.take() {
-            self.journal.tokens().into_iter().for_each(|tokens| lease.used(tokens));
+        if let Some(lease) = self.settled() {
             lease.succeeded();
         }
         self.step = Step::Recording(bytes, durable);
@@ -310,17 +310,24 @@ impl Relay {
     /// The answer cannot be whole any more: the client is told by an error event where one fits between two frames,
     /// and the connection is reset either way, since a clean end would pass for the whole answer.
     fn break_off(&mut self, fault: Fault) -> Option<Bytes> {
-        if let Some(lease) = self.lease.take() {
-            lease.failed(&fault);
-        }
         self.journal.fault(&fault);
         drop(self.journal.finish(Outcome::Broken, self.status));
+        if let Some(lease) = self.settled() {
+            lease.failed(&fault);
+        }
         let event = match &self.shape {
             Shape::Events { frames, .. } if frames.between() => Some(error::event(&self.line.endpoint, &fault)),
             _ => None,
         };
         self.step = Step::Reset(fault);
         event
+    }
+
+    /// The lease, once the call is recorded: it was charged by an estimate of its own.
+    fn settled(&mut self) -> Option<Lease> {
+        let lease = self.lease.take()?;
+        self.journal.tokens().into_iter().for_each(|tokens| lease.used(tokens));
+        Some(lease)
     }
 
     fn tick(&mut self) -> Option<Bytes> {
@@ -338,6 +345,16 @@ impl Relay {
         let next = (spoke + self.line.keep_alive).max(Instant::now() + Duration::from_millis(50));
         self.timer.as_mut().reset(next.min(self.heard + self.stall));
         frame
+    }
+}
+
+impl Drop for Relay {
+    /// The client has left; what came until then was used.
+    fn drop(&mut self) {
+        if self.lease.is_some() {
+            drop(self.journal.finish(Outcome::Left, 499));
+            drop(self.settled());
+        }
     }
 }
 

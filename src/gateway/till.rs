@@ -2,6 +2,7 @@
 
 use arc_swap::ArcSwap;
 
+use super::drift::Drift;
 use crate::catalog::price::Certainty;
 use crate::catalog::price_model::Billing;
 use crate::catalog::price_worst::{Bound, Unbounded};
@@ -12,7 +13,7 @@ use crate::store::Spend;
 use crate::wire::usage::{Report, Split};
 
 /// The price table; a reload swaps in the next one.
-pub(super) struct Till(ArcSwap<Prices>);
+pub(super) struct Till(ArcSwap<Prices>, Drift);
 
 /// What was asked, and when.
 pub(super) struct Asked<'a> {
@@ -24,12 +25,13 @@ pub(super) struct Asked<'a> {
 
 impl Till {
     pub(super) fn new(prices: Prices) -> Self {
-        Self(ArcSwap::from_pointee(prices))
+        Self(ArcSwap::from_pointee(prices), Drift::default())
     }
 
     /// Puts another table in force.
     pub(super) fn replace(&self, prices: Prices) {
         self.0.store(prices.into());
+        self.1.forget();
     }
 
     /// How a provider's answers are metered.
@@ -62,13 +64,20 @@ impl Till {
         let priced = report.usage.and_then(|usage| Some((prices.rates(&query, &usage)?, usage)));
         let listed = priced.as_ref().map(|(rates, usage)| rates.cost(usage));
         let guessed = priced.as_ref().is_some_and(|(rates, usage)| rates.certainty(usage) == Certainty::Estimated);
+        if let (Some(billed), Some(listed), Split::Told) = (report.cost, listed, report.split) {
+            self.1.compare(provider, answered.unwrap_or(asked.model), billed, listed);
+        }
         Spend {
             usage: report.usage,
             cost: report.cost.or(listed),
             listed: report.cost.and(listed),
             price: priced.map(|(rates, _)| rates.version().to_string()),
             // where the provider told the sum, how it split the tokens changes nothing
-            estimated: report.cost.is_none() && (guessed || report.split == Split::Inferred),
+            estimated: match report.split {
+                Split::Counted => true,
+                Split::Inferred => report.cost.is_none(),
+                Split::Told => report.cost.is_none() && guessed,
+            },
             answered: report.model.filter(|model| model != asked.model),
             service_tier: report.service_tier,
         }

@@ -154,6 +154,11 @@ impl Usage {
         Bucket::INPUT.iter().fold(0, |sum, &bucket| sum.saturating_add(self.counts()[bucket as usize]))
     }
 
+    /// The tokens of both directions.
+    pub fn total(&self) -> u64 {
+        self.total_input().saturating_add(self.total_output())
+    }
+
     /// All output tokens, reasoning included.
     pub fn total_output(&self) -> u64 {
         Bucket::OUTPUT.iter().fold(0, |sum, &bucket| sum.saturating_add(self.counts()[bucket as usize]))

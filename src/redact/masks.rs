@@ -6,6 +6,11 @@ use std::fmt;
 
 use super::walk::escaped;
 
+/// A placeholder is shorter: a word and a number.
+const LONGEST: usize = 64;
+/// A number that a client wrote is stepped over where it has no more digits.
+const DIGITS: usize = 12;
+
 /// The placeholders of one call.
 #[derive(Default)]
 pub struct Masks {
@@ -48,15 +53,9 @@ impl Masks {
             return known.clone();
         }
         let open = format!("[{word}-");
-        let taken = memchr::memmem::find(written, open.as_bytes()).is_some();
-        let count = self.counts.entry(word).or_default();
-        let name = loop {
-            *count += 1;
-            let name = format!("{open}{count}]");
-            if !taken || memchr::memmem::find(written, name.as_bytes()).is_none() {
-                break name;
-            }
-        };
+        let count = self.counts.entry(word).or_insert_with(|| highest(written, open.as_bytes()));
+        *count += 1;
+        let name = format!("{open}{count}]");
         self.texts.insert(name.clone(), text.to_owned());
         self.by_text.insert(text.to_owned(), name.clone());
         name
@@ -69,7 +68,7 @@ impl Masks {
             let start = at + found;
             at = start + 1;
             let rest = &text[start..];
-            if let Some(close) = rest.find(']')
+            if let Some(close) = rest.bytes().take(LONGEST).position(|byte| byte == b']')
                 && let Some(original) = self.texts.get(&rest[..=close])
             {
                 out += &text[done..start];
@@ -94,6 +93,17 @@ impl Masks {
         let next = self.texts.range::<str, _>((std::ops::Bound::Excluded(text), std::ops::Bound::Unbounded)).next();
         next.is_some_and(|(name, _)| name.starts_with(text))
     }
+}
+
+/// The highest number behind `open` in what the client wrote; it was read once, so a thousand secrets cost no more.
+fn highest(written: &[u8], open: &[u8]) -> usize {
+    let numbers = memchr::memmem::find_iter(written, open).map(|at| {
+        let digits = written[at + open.len()..].iter().take_while(|byte| byte.is_ascii_digit()).take(DIGITS + 1);
+        let digits = digits.copied().collect();
+        // a longer number is none of ours
+        String::from_utf8(digits).ok().filter(|text| text.len() <= DIGITS)?.parse::<usize>().ok()
+    });
+    numbers.flatten().max().unwrap_or_default()
 }
 
 /// Shows how many there are, and none of them.

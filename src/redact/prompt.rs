@@ -1,5 +1,6 @@
 //! Looks through what a client sends to a model: masks the secrets in the strings of its body, or refuses the call.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -63,17 +64,17 @@ pub(super) fn masked(json: &Json, known: &Known) -> Result<(Json, Arc<Masks>), F
 
 /// Nothing, when the body holds no secret; else a refusal that names the rules and the places.
 pub(super) fn searched(json: &Json, known: &Known) -> Result<(), Fault> {
-    let (mut found, mut first) = (Vec::new(), None);
+    let (mut found, mut seen, mut first) = (Vec::new(), HashSet::new(), None);
     each_hit(json.bytes(), known, |place, _, _, hit| {
         first.get_or_insert_with(|| place.to_string());
         let words = format!("{} at {place}", hit.id());
-        if !found.contains(&words) {
-            found.push(words);
+        if found.len() < NAMED && !seen.contains(&words) {
+            found.push(words.clone());
         }
+        seen.insert(words);
     })?;
     let Some(first) = first else { return Ok(()) };
-    let more = found.len().saturating_sub(NAMED);
-    found.truncate(NAMED);
+    let more = seen.len() - found.len();
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     Err(refused(&format!("{}{more}", found.join(", "))).param(first))
 }

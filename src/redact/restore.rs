@@ -99,8 +99,9 @@ impl Restorer {
             Shape::Events(events) => events.end(&self.masks),
             Shape::Whole(kept) => {
                 let body = kept.replace(Vec::new()).unwrap_or_default();
-                let mut edits = Vec::new();
-                leaves(&body, |place, leaf| edits.extend(whole(&body, 0, place, &leaf, &self.masks)));
+                let (mut edits, delta_is) = (Vec::new(), of_delta(&body));
+                let masks = &*self.masks;
+                leaves(&body, |place, leaf| edits.extend(whole(&body, 0, &leaf, nesting(place, delta_is), masks)));
                 Waiting { bytes: body, edits }.written()
             }
         }
@@ -133,19 +134,19 @@ impl Events {
         let mut edits = Vec::new();
         let data = sse::data(frame).unwrap_or_default();
         let from = memchr::memmem::find(frame, data).unwrap_or_default();
-        let stream = stream(data);
+        let (stream, delta_is) = (stream(data), of_delta(data));
         let (mut bits, mut telling) = (false, false);
         leaves(data, |place, leaf| {
             telling |= place.key() == b"finish_reason" && matches!(leaf, Leaf::Text(_));
             let Leaf::Text(range) = &leaf else { return };
             if !is_bit(place) {
-                return edits.extend(whole(data, from, place, &leaf, masks));
+                return edits.extend(whole(data, from, &leaf, nesting(place, delta_is), masks));
             }
             bits |= !range.is_empty();
             let bit = Bit {
                 place: from + range.start..from + range.end,
                 key: format!("{place}{stream}"),
-                nesting: nesting(place, data),
+                nesting: nesting(place, delta_is),
                 at: (self.left + self.waiting.len(), edits.len()),
             };
             let edit = self.bit(frame, bit, masks);
@@ -214,13 +215,13 @@ impl Waiting {
 }
 
 /// A string that stands whole in a frame or body.
-fn whole(text: &[u8], from: usize, place: &Place<'_>, leaf: &Leaf, masks: &Masks) -> Option<Edit> {
+fn whole(text: &[u8], from: usize, leaf: &Leaf, nesting: Nesting, masks: &Masks) -> Option<Edit> {
     let Leaf::Text(range) = leaf else { return None };
     let written = &text[range.clone()];
     memchr::memchr2(b'[', b'\\', written)?;
     let decoded = Decoded::of(written)?;
     let said = std::str::from_utf8(&decoded.text).ok()?;
-    let undone = masks.undo(said, nesting(place, text));
+    let undone = masks.undo(said, nesting);
     let text = undone.text.into_owned() + undone.tail;
     (text != said).then(|| Edit { place: from + range.start..from + range.end, text })
 }
@@ -233,13 +234,18 @@ pub(super) fn is_bit(place: &Place<'_>) -> bool {
 }
 
 /// Whether a string holds JSON: the arguments of a tool.
-fn nesting(place: &Place<'_>, data: &[u8]) -> Nesting {
-    let arguments = match place.key() {
-        b"arguments" | b"partial_json" => true,
-        b"delta" => memchr::memmem::find(data, b"_arguments.delta\"").is_some(),
-        _ => false,
-    };
-    if arguments { Nesting::Json } else { Nesting::Plain }
+fn nesting(place: &Place<'_>, delta_is: Nesting) -> Nesting {
+    match place.key() {
+        b"arguments" | b"partial_json" => Nesting::Json,
+        b"delta" => delta_is,
+        _ => Nesting::Plain,
+    }
+}
+
+/// What a `delta` holds in this event, as its type says.
+fn of_delta(data: &[u8]) -> Nesting {
+    let told = memchr::memmem::find(data, b"_arguments.delta\"").is_some();
+    if told { Nesting::Json } else { Nesting::Plain }
 }
 
 /// What tells the streams within a stream apart: choices, tools, items.

@@ -13,18 +13,27 @@ pub(super) struct Place<'a> {
 enum Step {
     /// In an object, behind the key whose text stands here.
     Key(Range<usize>),
-    /// In an array.
-    Index(usize),
+    /// In an array, with the nearest key above it.
+    Index(usize, Range<usize>),
 }
+
+/// The names that say what a text is stand near the top.
+const NEAR: usize = 16;
+/// At most so many steps are shown at each end of a place.
+const SHOWN: usize = 8;
 
 impl Place<'_> {
     /// The nearest key, as it is written, without quotes.
     pub(super) fn key(&self) -> &[u8] {
-        let key = self.steps.iter().rev().find_map(|step| match step {
-            Step::Key(key) => Some(&self.text[key.clone()]),
-            Step::Index(_) => None,
-        });
-        key.unwrap_or_default()
+        &self.text[self.nearest()]
+    }
+
+    // kept with every step: a text may hold as many lists in each other as it has bytes
+    fn nearest(&self) -> Range<usize> {
+        match self.steps.last() {
+            Some(Step::Key(key) | Step::Index(_, key)) => key.clone(),
+            None => 0..0,
+        }
     }
 
     /// Whether the value is the key's own, and none in a list below it.
@@ -32,18 +41,23 @@ impl Place<'_> {
         matches!(self.steps.last(), Some(Step::Key(_)))
     }
 
-    /// Whether one of the keys above is this one.
+    /// Whether one of the keys above is this one, near the top.
     pub(super) fn is_below(&self, name: &[u8]) -> bool {
-        self.steps.iter().any(|step| matches!(step, Step::Key(key) if &self.text[key.clone()] == name))
+        self.steps.iter().take(NEAR).any(|step| matches!(step, Step::Key(key) if &self.text[key.clone()] == name))
     }
 }
 
 /// `messages[0].content`; a key that is no plain name is not repeated.
 impl std::fmt::Display for Place<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        for (at, step) in self.steps.iter().enumerate() {
+        let (head, tail) = self.steps.split_at(self.steps.len().min(SHOWN));
+        let left_out = tail.len().saturating_sub(SHOWN);
+        for (at, step) in head.iter().chain(&tail[left_out..]).enumerate() {
+            if at == SHOWN && left_out > 0 {
+                f.write_str("[…]")?;
+            }
             match step {
-                Step::Index(index) => write!(f, "[{index}]")?,
+                Step::Index(index, _) => write!(f, "[{index}]")?,
                 Step::Key(key) => {
                     let name = &self.text[key.clone()];
                     let plain = name.len() <= 32 && name.iter().all(|b| b.is_ascii_lowercase() || *b == b'_');
@@ -79,7 +93,8 @@ pub(super) fn leaves(text: &[u8], mut each: impl FnMut(&Place<'_>, Leaf)) {
                 names = true;
             }
             b'[' => {
-                place.steps.push(Step::Index(0));
+                let key = place.nearest();
+                place.steps.push(Step::Index(0, key));
                 names = false;
             }
             b'}' | b']' => {
@@ -87,7 +102,7 @@ pub(super) fn leaves(text: &[u8], mut each: impl FnMut(&Place<'_>, Leaf)) {
                 names = false;
             }
             b',' => match place.steps.last_mut() {
-                Some(Step::Index(index)) => *index += 1,
+                Some(Step::Index(index, _)) => *index += 1,
                 Some(Step::Key(_)) => names = true,
                 None => {}
             },

@@ -3,12 +3,15 @@
 pub mod call;
 pub mod endpoint;
 pub mod error;
+pub mod heard;
 mod items;
 pub mod json;
 pub mod pieces;
 mod said;
 mod scan;
 pub mod sse;
+mod strings;
+pub mod tokens;
 pub mod usage;
 
 pub use call::{Call, Caller, Payload};

@@ -44,6 +44,8 @@ pub enum Split {
     Told,
     /// Cache writes were split over their times by inference: the provider gave a total and a smaller breakdown.
     Inferred,
+    /// The provider did not say, so that they were counted here.
+    Counted,
 }
 
 /// Collects what the frames of one answer say. A whole body is an answer of one frame.

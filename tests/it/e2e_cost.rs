@@ -107,6 +107,31 @@ async fn other_endpoints_are_metered_too_and_what_has_no_price_is_unpriced() {
 }
 
 #[tokio::test]
+async fn the_providers_own_price_counts_and_what_the_table_says_is_kept_beside_it() {
+    let rig = priced(&["a"]);
+    let file = rig.keywheel.home().join("config/pricing/lab.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    let told = "provider = \"lab\"\nreported_cost = { field = \"cost\", unit = \"1\" }";
+    fs::write(&file, text.replace("provider = \"lab\"", told)).unwrap();
+    said(&rig.keywheel.run(["reload"]));
+    let client = rig.keywheel.client();
+    for cost in ["0.001025", "0.002", "0.002"] {
+        let message = json!({"role": "assistant", "content": "x"});
+        let body = format!(
+            "{{\"choices\":[{{\"message\":{message},\"finish_reason\":\"stop\"}}],\
+             \"usage\":{{\"prompt_tokens\":5,\"completion_tokens\":2,\"cost\":{cost}}}}}"
+        );
+        rig.lab.on("a").then(Script::reply(200, "application/json", body));
+        client.post("/v1/chat/completions", &chat(MODEL)).await.json().await;
+        let row = newest(&rig);
+        assert_eq!((&row["cost_usd"], &row["estimated"]), (&json!(cost), &json!(false)), "{row}");
+    }
+    let words = "lab/gpt-4o-mini was billed 0.002 where the price table says 0.001025";
+    assert!(rig.keywheel.wait_words(words, PATIENCE), "{}", rig.keywheel.words());
+    assert_eq!(rig.keywheel.words().matches(words).count(), 1, "it is said once: {}", rig.keywheel.words());
+}
+
+#[tokio::test]
 async fn a_failed_call_costs_nothing() {
     let rig = priced(&["a"]);
     rig.lab.on("a").then(Script::json(400, &json!({"error": {"message": "no"}})));

@@ -79,6 +79,23 @@ async fn the_estimate_of_tokens_is_corrected_by_what_a_whole_answer_and_a_stream
 }
 
 #[tokio::test]
+async fn what_is_counted_here_corrects_the_limits_too() {
+    let rig = Rig::limited(&["a"], "", "limits = { tpm = 60000 }");
+    let fits = |tokens| {
+        let need = Need { input: tokens, output: 0 };
+        rig.pool.try_lease(Wanted { provider: "lab", model: "m", need, ..Wanted::default() }).is_ok()
+    };
+    // a hundred letters of it are twelve tokens, and are taken for twenty-five until they are counted
+    let text = "a".repeat(100_000);
+    rig.lab.on("a").then(Script::json(200, &json!({"choices": [{"message": {"content": text}}]})));
+    assert_eq!(read(rig.call(CHAT).await).await.0, 200);
+    assert!(!fits(1), "overdrawn by 22 seconds");
+    rig.gateway.settle();
+    tokio::time::sleep(Duration::from_millis(10_500)).await;
+    assert!(fits(500), "by ten, now that they are counted");
+}
+
+#[tokio::test]
 async fn a_choice_is_recorded_where_there_was_one_and_comes_out_the_same_again() {
     for (accounts, choices) in [(&["a"][..], 0), (&["a", "b", "c"], 1)] {
         let pool = "[models.pool]\nroute = [\"lab/m\"]\nstrategy = \"hybrid\"";

@@ -22,6 +22,18 @@ async fn a_stream_of_ten_thousand_chunks_arrives_byte_for_byte() {
 }
 
 #[tokio::test]
+async fn every_byte_of_a_stream_is_in_its_entry_however_it_came() {
+    let rig = Rig::new(&["a"], "");
+    let whole = frames(20).concat();
+    for size in [1, 100, 1000, whole.len()] {
+        rig.lab.on("a").then(Script::events(whole.chunks(size).map(<[u8]>::to_vec).collect::<Vec<_>>()));
+        let (_, _, body, _) = read(rig.call(STREAM).await).await;
+        let entry = rig.ledger.list(&Filter::default()).expect("the ledger").remove(0);
+        assert_eq!((entry.bytes_out, body.len()), (whole.len() as u64, whole.len()), "in chunks of {size}");
+    }
+}
+
+#[tokio::test]
 async fn a_stream_that_is_cut_ends_in_an_error_event_and_never_cleanly() {
     for script in [Script::chunks(5).cut(3), Script::chunks(5).end(3)] {
         let rig = Rig::new(&["a", "b"], "");

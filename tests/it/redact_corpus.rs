@@ -127,6 +127,65 @@ fn a_secret_is_found_wherever_two_chunks_are_cut() {
 }
 
 #[test]
+fn every_placement_is_cleaned_the_same_wherever_it_is_split_over_two_chunks() {
+    let (mut splits, mut placed, mut wrong) = (0, 0, Vec::new());
+    for (number, format) in formats().into_iter().enumerate() {
+        let (secret, known) = ((format.make)(&mut Draw::new(number as u64 + 31)), Known::default());
+        if format.class == Class::Vault {
+            known.learn(&Secret::new(&*secret));
+        }
+        for text in placements(format.name, &secret) {
+            placed += 1;
+            let clean = known.clean(text.as_bytes()).into_owned();
+            for split in 0..=text.len() {
+                // the network's cut
+                let (head, tail) = text.as_bytes().split_at(split);
+                let mut flow = Flow::new(known.clone());
+                let out = [flow.push(head), flow.push(tail), flow.end()].concat();
+                splits += 1;
+                if out != clean {
+                    wrong.push(format!("{} split at {split} of {text:?}", format.id));
+                }
+            }
+        }
+    }
+    eprintln!("{placed} placements, {splits} splits, {} wrong", wrong.len());
+    assert!(
+        splits > 50_000 && wrong.is_empty(),
+        "{splits} splits, {} wrong: {:#?}",
+        wrong.len(),
+        &wrong[..wrong.len().min(10)]
+    );
+}
+
+#[test]
+fn a_secret_of_each_format_is_found_wherever_a_flow_gives_its_part_on() {
+    let (mut lines, mut wrong) = (0, Vec::new());
+    let (before, after) = (" .\n".repeat((48 << 10) / 3), " .\n".repeat((24 << 10) / 3));
+    for (number, format) in formats().into_iter().enumerate() {
+        let (secret, known) = ((format.make)(&mut Draw::new(number as u64 + 57)), Known::default());
+        if format.class == Class::Vault {
+            known.learn(&Secret::new(&*secret));
+        }
+        let text = format!("{}={secret} ", format.name);
+        let whole = format!("{before}{text}{after}");
+        let clean = known.clean(whole.as_bytes()).into_owned();
+        // what is given on ends 16 KiB before the end of the chunk, once 64 KiB are there: at each byte of the secret
+        for byte in 0..=text.len() {
+            let (head, tail) = whole.as_bytes().split_at((64 << 10) + byte);
+            let mut flow = Flow::new(known.clone());
+            let out = [flow.push(head), flow.push(tail), flow.end()].concat();
+            lines += 1;
+            if out != clean {
+                wrong.push(format!("{} given on at {byte}", format.id));
+            }
+        }
+    }
+    eprintln!("{lines} lines, {} wrong", wrong.len());
+    assert!(lines > 3_000 && wrong.is_empty(), "{lines} lines, wrong: {wrong:#?}");
+}
+
+#[test]
 fn ordinary_text_holds_no_secrets() {
     let known = Known::default();
     let (mut bytes, mut found) = (0, Vec::new());

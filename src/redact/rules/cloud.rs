@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::shape::{ALNUM, ANY, BASE64, DIGIT, HEX, NAME, TOKEN, UPPER, begins, ends, find, key, run};
+use super::shape::{ALNUM, ANY, BASE64, DIGIT, HEX, NAME, TOKEN, UPPER, begins, ends, find, key, run, run_within};
 use super::{Kind, Rule};
 
 const SECRET: (Kind, &str) = (Kind::Key, "key");
@@ -70,14 +70,14 @@ fn shared(text: &[u8], anchor: Range<usize>) -> Option<Range<usize>> {
 fn signature(text: &[u8], anchor: Range<usize>) -> Option<Range<usize>> {
     let before = anchor.start.checked_sub(1).map(|at| text[at])?;
     let rest = text.get(anchor.end..)?;
-    let length = rest.iter().take_while(|byte| super::shape::is(**byte, BASE64) || **byte == b'%').count();
+    let length = rest.iter().take(91).take_while(|byte| super::shape::is(**byte, BASE64) || **byte == b'%').count();
     (matches!(before, b'?' | b'&' | b';') && (43..=90).contains(&length)).then_some(anchor.end..anchor.end + length)
 }
 
 /// 84 letters and digits around a mark.
 fn foundry(text: &[u8], anchor: Range<usize>) -> Option<Range<usize>> {
     let start = anchor.start.checked_sub(52)?;
-    let length = run(text, start, ALNUM);
+    let length = run_within(text, start, ALNUM, 85);
     let exact = &text[anchor] == b"JQQJ99";
     (exact && length == 84 && begins(text, start)).then_some(start..start + length)
 }
@@ -85,8 +85,8 @@ fn foundry(text: &[u8], anchor: Range<usize>) -> Option<Range<usize>> {
 /// Three characters, a digit, `Q~` and 31 to 34 more.
 fn entra(text: &[u8], anchor: Range<usize>) -> Option<Range<usize>> {
     let start = anchor.start.checked_sub(3)?;
-    let exact = text[anchor.start + 1] == b'Q' && run(text, start, TOKEN) >= 6;
-    let length = run(text, anchor.end, TOKEN);
+    let exact = text[anchor.start + 1] == b'Q' && run_within(text, start, TOKEN, 6) >= 6;
+    let length = run_within(text, anchor.end, TOKEN, 35);
     (exact && (31..=34).contains(&length) && begins(text, start)).then_some(start..anchor.end + length)
 }
 

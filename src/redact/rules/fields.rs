@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::shape::{ALNUM, NAME, TOKEN, find, is, run};
+use super::shape::{ALNUM, NAME, TOKEN, find, is, run_within};
 use super::{Kind, Rule};
 
 pub(super) const RULES: &[Rule] = &[
@@ -68,6 +68,8 @@ pub(super) const RULES: &[Rule] = &[
 
 /// How far a value may stand from its name.
 const REACH: usize = 48;
+/// A longer text is none that somebody drew.
+const RANDOM: usize = 600;
 
 /// What stands behind a name.
 struct Field {
@@ -115,7 +117,7 @@ fn field(text: &[u8], anchor: &Range<usize>) -> Option<Field> {
     let mut at = anchor.end;
     let mut data = matches!(text[anchor.start], b'?' | b'&');
     if !written_out {
-        at += run(text, at, NAME).min(32);
+        at += run_within(text, at, NAME, 32);
         let before = text[..anchor.start].iter().rev().take(32).find(|byte| !is(**byte, NAME));
         data = matches!(before, Some(b'?' | b'&'));
         let closed = quotes(text, at);
@@ -150,9 +152,9 @@ fn field(text: &[u8], anchor: &Range<usize>) -> Option<Field> {
 /// A random text in the words that follow a name: `the api key I was given is …`.
 fn beside(text: &[u8], from: usize) -> Option<Range<usize>> {
     let reach = (from + REACH).min(text.len());
-    let mut at = from + run(text, from, NAME);
+    let mut at = from + run_within(text, from, NAME, REACH);
     while at < reach {
-        let length = run(text, at, TOKEN);
+        let length = run_within(text, at, TOKEN, RANDOM);
         if length == 0 {
             // a sentence or a line that ends takes the meaning with it
             if matches!(text[at], b'\n' | b'{' | b'}' | b'(' | b')' | b';') {

@@ -60,9 +60,19 @@ pub(super) const fn is(byte: u8, set: u8) -> bool {
     SETS[byte as usize] & set != 0
 }
 
+/// No token is longer, and no key behind a mark. A text of marks alone would otherwise be read once from each of them to
+/// its end.
+const LONGEST: usize = 8 << 10;
+const MARKED: usize = 2 << 10;
+
 /// How many characters of a set follow from here.
 pub(super) fn run(text: &[u8], from: usize, set: u8) -> usize {
-    text.get(from..).unwrap_or_default().iter().take_while(|byte| is(**byte, set)).count()
+    run_within(text, from, set, LONGEST)
+}
+
+/// The same, looking no further than that.
+pub(super) fn run_within(text: &[u8], from: usize, set: u8, most: usize) -> usize {
+    text.get(from..).unwrap_or_default().iter().take(most).take_while(|byte| is(**byte, set)).count()
 }
 
 /// An anchor, written exactly so, then a run of one set.
@@ -83,7 +93,7 @@ impl Run {
         if !self.anchors.iter().any(|exact| exact.as_bytes() == written) || !begins(text, anchor.start) {
             return None;
         }
-        let length = run(text, anchor.end, self.set);
+        let length = run_within(text, anchor.end, self.set, self.most.saturating_add(1).min(MARKED));
         let body = &text[anchor.end..anchor.end + length];
         let fits = (self.least..=self.most).contains(&length) && (!self.mixed || looks_made(body));
         fits.then_some(anchor.start..anchor.end + length)
