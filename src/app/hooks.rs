@@ -31,7 +31,7 @@ pub(super) fn run(verb: &HookVerb, command: &Command, lines: &mut Lines<'_>) -> 
                 hooks::install(&Git::here(), &reach(*global, &paths), chosen, &call).await.map_err(Failure::new)
             })?;
             told.iter().for_each(|line| lines.say(line));
-            lines.say("from now on git commit asks for a message; take it out with: keywheel hook uninstall");
+            lines.say("git commit now begins with a message; take it out with: keywheel hook uninstall");
             Ok(())
         }
         HookVerb::Uninstall { global } => {

@@ -18,6 +18,7 @@ mod line;
 mod models;
 mod parking;
 mod probe;
+mod reason;
 mod relay;
 mod restore;
 mod router;

@@ -19,6 +19,10 @@ const BEFORE: &str = ".before-keywheel";
 /// Ends where the hook that went first is one of ours.
 const ONCE: &str = "if grep -q '^# written by `keywheel hook install`' \"$before\" 2>/dev/null; then exit 0; fi\n";
 
+/// What somebody hears who wants something of one repository while ours hold in all.
+const EVERYWHERE: &str =
+    "the hooks of keywheel hold in every repository; --global changes them, and takes them out with uninstall";
+
 /// The hooks of a repository that git would no longer run once it is sent to one folder for all repositories. Those
 /// that change what git does by being there at all (`push-to-checkout`, `proc-receive`) are left out.
 const PASSED_ON: &[&str] = &[
@@ -139,6 +143,9 @@ pub async fn install(git: &Git, reach: &Reach, hooks: &[Hook], call: &[OsString]
             }
         },
     };
+    if *reach == Reach::Repository && passes_on(&folder) {
+        return Ok(vec![EVERYWHERE.to_owned()]);
+    }
     if folder.ends_with(".husky/_") {
         return Err(HookError::Managed(hooks.first().map_or("prepare-commit-msg", |hook| hook.name())));
     }
@@ -171,6 +178,9 @@ pub async fn uninstall(git: &Git, reach: &Reach) -> Result<Vec<String>, HookErro
             None => return Ok(vec!["no hook of keywheel is there: core.hooksPath is not set globally".to_owned()]),
         },
     };
+    if *reach == Reach::Repository && passes_on(&folder) {
+        return Ok(vec![EVERYWHERE.to_owned()]);
+    }
     for hook in Hook::ALL {
         let path = folder.join(hook.name());
         told.extend(match take_out(&path)? {
@@ -254,6 +264,11 @@ fn pass_on(folder: &Path) -> Result<(), HookError> {
         write(&folder.join(name), text.as_bytes())?;
     }
     Ok(())
+}
+
+/// Whether a folder is the one that we made for all repositories: only there is a `commit-msg` of ours.
+fn passes_on(folder: &Path) -> bool {
+    is_ours(&folder.join("commit-msg"))
 }
 
 /// A word for a shell, whatever its bytes.

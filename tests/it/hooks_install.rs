@@ -153,6 +153,13 @@ fn global_hooks_hold_everywhere_and_repositories_keep_their_own() {
     repo.stage("b.txt", format!("{}\n", planted()));
     assert!(repo.git(["commit", "-m", "greet"]).failed(1).contains("b.txt:1: "));
 
+    // in one repository nothing more can be done, nor undone
+    for verb in ["install", "uninstall"] {
+        let told = repo.keywheel(["hook", verb]);
+        assert!(told.err.contains("hold in every repository"), "{told:?}");
+    }
+    assert!(repo.git(["commit", "-m", "greet"]).failed(1).contains("b.txt:1: "));
+
     // where both are installed a message is written once
     let calls = bench.calls();
     let other = bench.repo("other");
