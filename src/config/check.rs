@@ -75,6 +75,8 @@ impl Check<'_> {
                 max_wait: shape.parking.max_wait.0,
                 max_parked: usize::try_from(shape.parking.max_parked).unwrap_or(usize::MAX),
             },
+            ask: shape.ask,
+            commit: shape.commit.into(),
             vault: self.vault(shape.vault),
             capture: shape.capture.into(),
             metrics_public: shape.metrics.public,

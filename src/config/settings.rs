@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::capture::Capture;
 use super::oauth::Oauth;
 use super::observed::Otlp;
+use super::workflows::{AskRules, CommitRules};
 pub use crate::catalog::Limits;
 use crate::catalog::reasoning::{Family, Policy, Show};
 use crate::catalog::{BodyRules, Provider, Redact};
@@ -51,6 +52,10 @@ pub struct Settings {
     pub dialectics: BTreeMap<String, Dialectic>,
     /// The waiting room.
     pub parking: Parking,
+    /// How `ask` asks.
+    pub ask: AskRules,
+    /// How commit messages are written.
+    pub commit: CommitRules,
     /// Where secrets rest.
     pub vault: VaultPlace,
     /// Whose prompts and answers are kept.
