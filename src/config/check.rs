@@ -171,7 +171,17 @@ impl Check<'_> {
             self.provider(&key.name("synthesis"), route.provider());
         }
         let legs = entry.legs.into_iter().map(|leg| leg.0).collect();
-        (name, Dialectic { mode: entry.mode, legs, synthesis: entry.synthesis.map(|route| route.0) })
+        let dialectic = Dialectic {
+            mode: entry.mode,
+            legs,
+            synthesis: entry.synthesis.map(|route| route.0),
+            rounds: entry.rounds,
+            leg_timeout: entry.leg_timeout.0,
+            max_cost: entry.max_cost_usd.map(|usd| usd.0),
+            tools: entry.tools,
+            report: entry.report,
+        };
+        (name, dialectic)
     }
 
     fn headers(&mut self, key: &Key, headers: &BTreeMap<String, String>) {

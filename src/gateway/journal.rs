@@ -32,42 +32,7 @@ impl Journal {
     /// Begins with the call's arrival.
     pub(super) fn open(call: &Call, books: Arc<Books>) -> Self {
         books.in_flight.fetch_add(1, Ordering::AcqRel);
-        let text = |name: &str| call.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let entry = Entry {
-            id: call.id,
-            tenant: "local".to_owned(),
-            at: call.at,
-            client: call.caller.name.clone(),
-            endpoint: call.endpoint.path().to_owned(),
-            asked: call.model.clone().unwrap_or_default(),
-            provider: None,
-            account: None,
-            model: None,
-            status: 0,
-            outcome: Outcome::Left,
-            stream: call.stream,
-            parked_us: 0,
-            first_byte_us: None,
-            total_us: 0,
-            bytes_in: match &call.payload {
-                Payload::Json(body) => body.bytes().len() as u64,
-                Payload::Raw(body) => body.len() as u64,
-                Payload::Upload(upload) => upload.length.unwrap_or(0),
-                Payload::Empty => 0,
-            },
-            bytes_out: 0,
-            context: Context {
-                project: text("x-keywheel-project"),
-                session_id: session::name(call),
-                run_id: text("x-keywheel-run"),
-                parent_id: text("x-keywheel-parent").and_then(|id| id.parse().ok()),
-            },
-            spend: Spend::default(),
-            attempts: Vec::new(),
-            decisions: Vec::new(),
-            choices: Vec::new(),
-        };
-        let (entry, started, gauge) = (Some(entry), Instant::now(), Gauge::Blind);
+        let (entry, started, gauge) = (Some(arrived(call)), Instant::now(), Gauge::Blind);
         Self { entry, started, books, gauge, tokens: None, guest: None }
     }
 
@@ -218,6 +183,45 @@ impl Journal {
                 self.books.ledger.record(entry)
             }
         }
+    }
+}
+
+/// The entry of a call that has just arrived.
+pub(super) fn arrived(call: &Call) -> Entry {
+    let text = |name: &str| call.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    Entry {
+        id: call.id,
+        tenant: "local".to_owned(),
+        at: call.at,
+        client: call.caller.name.clone(),
+        endpoint: call.endpoint.path().to_owned(),
+        asked: call.model.clone().unwrap_or_default(),
+        provider: None,
+        account: None,
+        model: None,
+        status: 0,
+        outcome: Outcome::Left,
+        stream: call.stream,
+        parked_us: 0,
+        first_byte_us: None,
+        total_us: 0,
+        bytes_in: match &call.payload {
+            Payload::Json(body) => body.bytes().len() as u64,
+            Payload::Raw(body) => body.len() as u64,
+            Payload::Upload(upload) => upload.length.unwrap_or(0),
+            Payload::Empty => 0,
+        },
+        bytes_out: 0,
+        context: Context {
+            project: text("x-keywheel-project"),
+            session_id: session::name(call),
+            run_id: text("x-keywheel-run"),
+            parent_id: text("x-keywheel-parent").and_then(|id| id.parse().ok()),
+        },
+        spend: Spend::default(),
+        attempts: Vec::new(),
+        decisions: Vec::new(),
+        choices: Vec::new(),
     }
 }
 
