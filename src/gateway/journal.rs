@@ -24,16 +24,57 @@ pub(super) struct Journal {
     gauge: Gauge,
     /// The tokens of both directions that the answer reported, once the call is over.
     tokens: Option<u64>,
+    /// What became of the wish that a model think, for a header.
+    reasoning: Option<String>,
     /// The call's place under the limits of its client, where it has any.
     pub(super) guest: Option<Guest>,
 }
 
 impl Journal {
+    /// The entry of a call that has just arrived.
+    pub(super) fn arrived(call: &Call) -> Entry {
+        let text = |name: &str| call.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        Entry {
+            id: call.id,
+            tenant: "local".to_owned(),
+            at: call.at,
+            client: call.caller.name.clone(),
+            endpoint: call.endpoint.path().to_owned(),
+            asked: call.model.clone().unwrap_or_default(),
+            provider: None,
+            account: None,
+            model: None,
+            status: 0,
+            outcome: Outcome::Left,
+            stream: call.stream,
+            parked_us: 0,
+            first_byte_us: None,
+            total_us: 0,
+            bytes_in: match &call.payload {
+                Payload::Json(body) => body.bytes().len() as u64,
+                Payload::Raw(body) => body.len() as u64,
+                Payload::Upload(upload) => upload.length.unwrap_or(0),
+                Payload::Empty => 0,
+            },
+            bytes_out: 0,
+            context: Context {
+                project: text("x-keywheel-project"),
+                session_id: session::name(call),
+                run_id: text("x-keywheel-run"),
+                parent_id: text("x-keywheel-parent").and_then(|id| id.parse().ok()),
+            },
+            spend: Spend::default(),
+            attempts: Vec::new(),
+            decisions: Vec::new(),
+            choices: Vec::new(),
+        }
+    }
+
     /// Begins with the call's arrival.
     pub(super) fn open(call: &Call, books: Arc<Books>) -> Self {
         books.in_flight.fetch_add(1, Ordering::AcqRel);
-        let (entry, started, gauge) = (Some(arrived(call)), Instant::now(), Gauge::Blind);
-        Self { entry, started, books, gauge, tokens: None, guest: None }
+        let (entry, started, gauge) = (Some(Self::arrived(call)), Instant::now(), Gauge::Blind);
+        Self { entry, started, books, gauge, tokens: None, reasoning: None, guest: None }
     }
 
     /// Microseconds since the call's arrival.
@@ -114,6 +155,11 @@ impl Journal {
         self.with(|entry| entry.parked_us += waited_us);
     }
 
+    /// Notes how hard the model of the attempt under way was told to think.
+    pub(super) fn reasoned(&mut self, note: Option<String>) {
+        self.reasoning = note;
+    }
+
     /// Counts bytes that are handed to the client.
     pub(super) fn sent(&mut self, bytes: usize) {
         let now = self.elapsed_us();
@@ -147,6 +193,7 @@ impl Journal {
             model: entry.model.clone(),
             attempts: entry.attempts.len(),
             parked_us: entry.parked_us,
+            reasoning: self.reasoning.clone(),
         })
     }
 
@@ -183,45 +230,6 @@ impl Journal {
                 self.books.ledger.record(entry)
             }
         }
-    }
-}
-
-/// The entry of a call that has just arrived.
-pub(super) fn arrived(call: &Call) -> Entry {
-    let text = |name: &str| call.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    Entry {
-        id: call.id,
-        tenant: "local".to_owned(),
-        at: call.at,
-        client: call.caller.name.clone(),
-        endpoint: call.endpoint.path().to_owned(),
-        asked: call.model.clone().unwrap_or_default(),
-        provider: None,
-        account: None,
-        model: None,
-        status: 0,
-        outcome: Outcome::Left,
-        stream: call.stream,
-        parked_us: 0,
-        first_byte_us: None,
-        total_us: 0,
-        bytes_in: match &call.payload {
-            Payload::Json(body) => body.bytes().len() as u64,
-            Payload::Raw(body) => body.len() as u64,
-            Payload::Upload(upload) => upload.length.unwrap_or(0),
-            Payload::Empty => 0,
-        },
-        bytes_out: 0,
-        context: Context {
-            project: text("x-keywheel-project"),
-            session_id: session::name(call),
-            run_id: text("x-keywheel-run"),
-            parent_id: text("x-keywheel-parent").and_then(|id| id.parse().ok()),
-        },
-        spend: Spend::default(),
-        attempts: Vec::new(),
-        decisions: Vec::new(),
-        choices: Vec::new(),
     }
 }
 

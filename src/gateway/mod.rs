@@ -19,6 +19,7 @@ mod line;
 mod models;
 mod parking;
 mod probe;
+mod reason;
 mod relay;
 mod restore;
 mod router;

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use crate::gateway::books::Books;
-use crate::gateway::journal::arrived;
+use crate::gateway::journal::Journal;
 use crate::kit::Money;
 use crate::store::{Decision, Durable, Entry, Outcome, Spend};
 use crate::wire::Call;
@@ -23,7 +23,7 @@ impl Record {
     pub(super) fn open(call: &Call, name: &str, books: Arc<Books>) -> Self {
         // between two rounds no leg is under way, and a gateway that stops must wait for the next
         books.in_flight.fetch_add(1, Ordering::AcqRel);
-        let mut entry = arrived(call);
+        let mut entry = Journal::arrived(call);
         entry.provider = Some(super::PROVIDER.to_owned());
         entry.model = Some(name.to_owned());
         entry.spend = Spend { cost: Some(Money::ZERO), ..Spend::default() };
