@@ -38,7 +38,11 @@ impl Ranks {
         static SHIPPED: LazyLock<Ranks> = LazyLock::new(|| {
             let text = include_str!("../../ranks/models.toml");
             // a test reads the file; were it broken all the same, models would merely have no rank
-            toml::from_str(text).unwrap_or_else(|_| Ranks { checked: String::new(), apart: Vec::new(), ranks: Vec::new() })
+            toml::from_str(text).unwrap_or_else(|_| Ranks {
+                checked: String::new(),
+                apart: Vec::new(),
+                ranks: Vec::new(),
+            })
         });
         &SHIPPED
     }

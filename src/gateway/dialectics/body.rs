@@ -75,7 +75,8 @@ fn inside(list: &[u8]) -> &[u8] {
 
 /// What the user asked last, as text; images are left out.
 pub(super) fn question(body: &Json) -> String {
-    let messages: Vec<Value> = body.get("messages").and_then(|list| serde_json::from_str(list).ok()).unwrap_or_default();
+    let messages: Vec<Value> =
+        body.get("messages").and_then(|list| serde_json::from_str(list).ok()).unwrap_or_default();
     let last = messages.iter().rfind(|message| message["role"] == "user");
     match last.map(|message| &message["content"]) {
         Some(Value::String(text)) => text.clone(),

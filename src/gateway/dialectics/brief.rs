@@ -20,23 +20,29 @@ pub(super) struct Outcome<'a> {
 /// What a leg is told before the conversation.
 pub(super) fn leg(mode: Mode, leg: &Leg) -> String {
     match mode {
-        Mode::Debate if leg.role.starts_with("thesis") => "You speak for the thesis in a debate between two models. Find \
+        Mode::Debate if leg.role.starts_with("thesis") => {
+            "You speak for the thesis in a debate between two models. Find \
              the answer to the user's request that you hold to be right and make the strongest honest case for it: \
              reasons, evidence, worked steps. Another model argues against you, and a judge reads both. Say where you \
              are unsure. Answer the request itself; do not speak about the debate."
-            .to_owned(),
-        Mode::Debate => "You speak for the antithesis in a debate between two models. Look for what the obvious answer \
+                .to_owned()
+        }
+        Mode::Debate => {
+            "You speak for the antithesis in a debate between two models. Look for what the obvious answer \
              to the user's request gets wrong: hidden assumptions, counter-examples, risks, better alternatives. Make \
              the strongest honest case for another answer, or for the limits of the obvious one. Another model argues \
              for it, and a judge reads both. Say where you are unsure. Answer the request itself; do not speak about \
              the debate."
-            .to_owned(),
+                .to_owned()
+        }
         Mode::Split => "The user's request was split into parts for several models. The last message names yours. Do \
              that part thoroughly and nothing else; another model puts the parts together."
             .to_owned(),
-        Mode::Panel => "You are one of several models that answer the same request without seeing each other. Answer it \
+        Mode::Panel => {
+            "You are one of several models that answer the same request without seeing each other. Answer it \
              as well as you can, on your own judgement; say where you are unsure. A judge compares the answers."
-            .to_owned(),
+                .to_owned()
+        }
     }
 }
 
@@ -69,14 +75,20 @@ pub(super) fn plan(count: usize) -> String {
 /// What the synthesis is told before the conversation.
 pub(super) fn synthesis(cast: &Cast) -> String {
     let task = match cast.mode {
-        Mode::Debate => "Two sides of a debate answered the user's request. Judge their arguments on the merits, not by \
+        Mode::Debate => {
+            "Two sides of a debate answered the user's request. Judge their arguments on the merits, not by \
              length or confidence, and write the final answer: what holds after both were heard, with what is right on \
-             either side taken over.",
-        Mode::Split => "The user's request was split, and each part was done by another model. Put the parts together to \
-             one answer: mend contradictions, take out repetitions, fill gaps.",
-        Mode::Panel => "Several models answered the user's request without seeing each other. Rank their answers by \
+             either side taken over."
+        }
+        Mode::Split => {
+            "The user's request was split, and each part was done by another model. Put the parts together to \
+             one answer: mend contradictions, take out repetitions, fill gaps."
+        }
+        Mode::Panel => {
+            "Several models answered the user's request without seeing each other. Rank their answers by \
              whether they are right and complete, and write the final answer from the best of them, corrected and \
-             completed by the others where those are right.",
+             completed by the others where those are right."
+        }
     };
     let report = if cast.report { self::report(cast) } else { String::new() };
     format!(
@@ -88,7 +100,10 @@ pub(super) fn synthesis(cast: &Cast) -> String {
 
 /// What the synthesis is given after the conversation.
 pub(super) fn answers(outcomes: &[Outcome<'_>]) -> String {
-    format!("The answers to the request above, as JSON:\n{}\nNow write the final answer to the request.", material(outcomes))
+    format!(
+        "The answers to the request above, as JSON:\n{}\nNow write the final answer to the request.",
+        material(outcomes)
+    )
 }
 
 fn report(cast: &Cast) -> String {

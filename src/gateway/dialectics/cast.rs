@@ -52,13 +52,7 @@ impl Leg {
 
 impl Inner {
     /// Who takes part in the dialectic of this name.
-    pub(super) fn cast(
-        &self,
-        settings: &Settings,
-        caller: &Caller,
-        name: &str,
-        wishes: Wishes,
-    ) -> Result<Cast, Fault> {
+    pub(super) fn cast(&self, settings: &Settings, caller: &Caller, name: &str, wishes: Wishes) -> Result<Cast, Fault> {
         let dialectic = match settings.dialectics.get(name) {
             Some(own) => own.clone(),
             None => self.built_in(settings, caller, name, wishes.legs.as_deref())?,
@@ -171,7 +165,8 @@ fn role(mode: Mode, at: usize) -> String {
 
 fn unknown(settings: &Settings, name: &str) -> Fault {
     let own = settings.dialectics.keys().map(String::as_str);
-    let known: Vec<String> = own.chain(BUILT_IN.iter().map(|(name, ..)| *name)).map(|name| format!("{PREFIX}{name}")).collect();
+    let known: Vec<String> =
+        own.chain(BUILT_IN.iter().map(|(name, ..)| *name)).map(|name| format!("{PREFIX}{name}")).collect();
     let words = format!("there is no {PREFIX}{name}; there are {}, or write [dialectics.NAME]", known.join(", "));
     Fault::new(Kind::NotFound, words).code("model_not_found").param("model")
 }

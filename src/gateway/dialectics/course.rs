@@ -205,11 +205,7 @@ impl Course {
 
     fn outcome<'a>(&'a self, leg: usize, heard: &'a Heard, part: Option<&'a String>) -> Outcome<'a> {
         let absent = heard.absent.as_ref().map_or("absent", |absence| absence.reason);
-        Outcome {
-            leg: &self.cast.legs[leg],
-            said: heard.text.as_deref().ok_or(absent),
-            part: part.map(String::as_str),
-        }
+        Outcome { leg: &self.cast.legs[leg], said: heard.text.as_deref().ok_or(absent), part: part.map(String::as_str) }
     }
 
     /// No leg answered: the client's own mistake where all say so, a wait where all are at their limits.

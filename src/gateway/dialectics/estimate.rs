@@ -86,7 +86,9 @@ impl Sum<'_> {
             total = total.saturating_add(self.price(&cast.synthesis, around)?);
             // each leg and the synthesis may get all of it
             for leg in &cast.legs {
-                let more = self.price(&leg.model, around.saturating_add(plan))?.saturating_sub(self.price(&leg.model, around)?);
+                let more = self
+                    .price(&leg.model, around.saturating_add(plan))?
+                    .saturating_sub(self.price(&leg.model, around)?);
                 total = total.saturating_add(more);
             }
             input = input.saturating_add(plan);

@@ -166,7 +166,8 @@ mod tests {
         let mut minutes = minutes(false);
         let gone = Event::Ended { leg: 2, round: 1, absent: Some(Absence::late(Duration::from_secs(1))) };
         let mut text = String::new();
-        for event in [said(1, "b1 "), said(0, "a1 "), said(1, "b2"), gone, said(0, "a2"), ended(1), said(0, " a3"), ended(0)]
+        for event in
+            [said(1, "b1 "), said(0, "a1 "), said(1, "b2"), gone, said(0, "a2"), ended(1), said(0, " a3"), ended(0)]
         {
             minutes.take(&event).iter().for_each(|entry| text += &entry.text);
         }
@@ -185,6 +186,9 @@ mod tests {
         for event in [said(1, "b1"), said(0, "a1"), ended(1), said(0, "a2")] {
             got.extend(minutes.take(&event).into_iter().map(|entry| (entry.tag["leg"].clone(), entry.text)));
         }
-        assert_eq!(got, [("b", "b1"), ("a", "a1"), ("b", ""), ("a", "a2")].map(|(leg, text)| (leg.into(), text.into())));
+        assert_eq!(
+            got,
+            [("b", "b1"), ("a", "a1"), ("b", ""), ("a", "a2")].map(|(leg, text)| (leg.into(), text.into()))
+        );
     }
 }

@@ -27,6 +27,7 @@ use super::answer::{Answer, Head};
 use super::dispatch::Failed;
 use super::relay::Line;
 use super::{Inner, Trace};
+use crate::catalog::reasoning::Show;
 use crate::config::Settings;
 use crate::kit::{Fault, Kind, Money};
 use crate::store::Outcome;
@@ -35,7 +36,7 @@ use cast::Cast;
 use course::Course;
 use record::Record;
 use scribe::Scribe;
-use show::Show;
+use show::Stage;
 use wishes::Wishes;
 
 /// What the names of these models begin with.
@@ -66,8 +67,8 @@ pub(super) fn answer(
         let trace = Trace { provider: Some(PROVIDER.to_owned()), model: Some(name.clone()), ..Trace::default() };
         match begin(&inner, &settings, call, &name) {
             Ok(begun) => {
-                let mut show = Show::new(begun, record, head, line, trace);
-                if show.streams { show.stream(settings.header_after).await } else { show.whole().await }
+                let mut stage = Stage::new(begun, record, head, line, trace);
+                if stage.streams { stage.stream(settings.header_after).await } else { stage.whole().await }
             }
             Err(fault) => {
                 let fault = inner.known.clean_fault(fault);
@@ -85,6 +86,8 @@ struct Begun {
     events: mpsc::Receiver<course::Event>,
     scribe: Scribe,
     streams: bool,
+    /// Whether the client reads what the legs say.
+    minutes: bool,
     /// The most that it can cost, where that is known.
     most: Option<Money>,
 }
@@ -104,14 +107,13 @@ fn begin(inner: &Arc<Inner>, settings: &Settings, call: Call, name: &str) -> Res
     };
     body::check(body)?;
     let most = inner.afford(settings, &call, &cast, body.bytes().len())?;
-    let wants_usage = body.get("stream_options").is_some_and(|options| options.contains("\"include_usage\"") && options.contains("true"));
-    let scribe = Scribe::new(
-        &call.id.to_string(),
-        call.at.as_secs(),
-        &format!("{PREFIX}{name}"),
-        wants_usage,
-        cast.report,
-    );
+    let wants_usage = body
+        .get("stream_options")
+        .is_some_and(|options| options.contains("\"include_usage\"") && options.contains("true"));
+    let scribe =
+        Scribe::new(&call.id.to_string(), call.at.as_secs(), &format!("{PREFIX}{name}"), wants_usage, cast.report);
+    let rules = settings.clients.get(&call.caller.name);
+    let minutes = rules.is_none_or(|rules| rules.show_reasoning != Show::Hide);
     let (out, events) = mpsc::channel(AHEAD);
     let course = Course {
         inner: Arc::clone(inner),
@@ -122,7 +124,7 @@ fn begin(inner: &Arc<Inner>, settings: &Settings, call: Call, name: &str) -> Res
         patience: call.patience,
         out,
     };
-    Ok(Begun { cast, course, events, scribe, streams: call.stream, most })
+    Ok(Begun { cast, course, events, scribe, streams: call.stream, minutes, most })
 }
 
 /// The headers that tell of the cast.

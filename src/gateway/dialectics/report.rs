@@ -29,9 +29,8 @@ impl Sieve {
             return std::mem::take(&mut self.held).trim_end().to_owned();
         }
         // white space is kept back too: it may stand before the mark
-        let open = (0..=self.held.len()).find(|&at| {
-            self.held.is_char_boundary(at) && REPORT_MARK.starts_with(self.held[at..].trim_start())
-        });
+        let open = (0..=self.held.len())
+            .find(|&at| self.held.is_char_boundary(at) && REPORT_MARK.starts_with(self.held[at..].trim_start()));
         let open = self.held.split_off(open.unwrap_or(self.held.len()));
         std::mem::replace(&mut self.held, open)
     }

@@ -30,7 +30,7 @@ use crate::wire::error;
 const DONE: &[u8] = b"data: [DONE]\n\n";
 
 /// A dialectic and all that is needed to show it.
-pub(super) struct Show {
+pub(super) struct Stage {
     pub(super) streams: bool,
     cast: Arc<Cast>,
     course: Pin<Box<dyn Future<Output = Result<(), Fault>> + Send>>,
@@ -38,6 +38,8 @@ pub(super) struct Show {
     /// How the course ended; its last events may still wait.
     ended: Option<Result<(), Fault>>,
     minutes: Minutes,
+    /// Whether the client reads them.
+    shown: bool,
     scribe: Scribe,
     record: Record,
     head: Head,
@@ -65,15 +67,16 @@ enum Next {
     Timer,
 }
 
-impl Show {
+impl Stage {
     pub(super) fn new(begun: Begun, record: Record, head: Head, line: Line, trace: Trace) -> Self {
         let mut headers = HeaderMap::new();
         describe(&begun, &mut headers);
         head.describe(&trace, &mut headers);
-        let Begun { cast, course, events, scribe, streams, .. } = begun;
+        let Begun { cast, course, events, scribe, streams, minutes: shown, .. } = begun;
         Self {
             streams,
             minutes: Minutes::new(Arc::clone(&cast)),
+            shown,
             cast,
             course: Box::pin(course.run()),
             events,
@@ -143,7 +146,7 @@ impl Show {
         }
         let mut headers = std::mem::take(&mut self.headers);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
-        let body = stream::unfold(self, |mut show| async move { Some((show.frame().await?, show)) });
+        let body = stream::unfold(self, |mut stage| async move { Some((stage.frame().await?, stage)) });
         Answer { status: StatusCode::OK, headers, body: Box::pin(body) }
     }
 
@@ -220,7 +223,9 @@ impl Show {
             self.record.absent(&leg.model, format!("{} is absent: {}", leg.role, absence.words));
         }
         for entry in self.minutes.take(event) {
-            self.ready.push_back(self.scribe.minutes(&entry));
+            if self.shown {
+                self.ready.push_back(self.scribe.minutes(&entry));
+            }
         }
         if let Event::Answer(chunk) = event {
             self.ready.extend(self.scribe.answer(chunk));

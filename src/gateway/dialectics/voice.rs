@@ -82,7 +82,9 @@ impl Voice {
         loop {
             if let Some(chunk) = self.chunks.pop_front() {
                 return match chunk.get("error") {
-                    Some(error) if !error.is_null() => Err(Absence::broke(Words::read(chunk.to_string().as_bytes()).message)),
+                    Some(error) if !error.is_null() => {
+                        Err(Absence::broke(Words::read(chunk.to_string().as_bytes()).message))
+                    }
                     _ => Ok(Some(chunk)),
                 };
             }
