@@ -4,6 +4,7 @@ mod accounts;
 mod announce;
 mod clients;
 mod detach;
+mod dialectics;
 mod explain;
 mod failure;
 mod import;
@@ -75,6 +76,7 @@ fn act(command: &Command, lines: &mut Lines<'_>) -> Result<(), Failure> {
         Verb::Model(verb) => on_one_core(questions::models(verb, &paths, lines)),
         Verb::Requests(asked) => on_one_core(questions::requests(asked, &paths, lines)),
         Verb::Cost(asked) => on_one_core(questions::costs(asked, &paths, lines)),
+        Verb::Dialectics(asked) => on_one_core(dialectics::run(asked, &paths, lines)),
         Verb::Explain(asked) => on_one_core(explain::explain(asked, &paths, lines)),
         Verb::Status(format) => on_one_core(questions::status(*format, &paths, lines)),
         Verb::Stop => on_one_core(questions::stop(&paths, lines)),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::account::{AddAccount, Chosen, EnableAccounts, ImportAccounts, ListAccounts, RmAccounts, TestAccounts};
+use super::dialectics::Dialectics;
 use super::explain::Explain;
 use super::login::{Login, RefreshAccounts};
 use super::quota::Quota;
@@ -45,6 +46,8 @@ pub enum Verb {
     Requests(Requests),
     /// Say what calls consumed and what they cost
     Cost(Cost),
+    /// Ask several models together: they debate, share the work or answer side by side, and one judges
+    Dialectics(Dialectics),
     /// Say why a past call went where it went, and why the others did not get it
     Explain(Explain),
     /// Make, list, rotate and remove client keys

@@ -3,12 +3,14 @@
 pub mod account;
 pub mod command;
 pub mod cost;
+pub mod dialectics;
 pub mod entry;
 pub mod exit;
 pub mod explain;
 pub mod lines;
 pub mod login;
 mod pages;
+pub mod panes;
 pub mod price;
 pub mod quota;
 pub mod show;

@@ -2,5 +2,6 @@
 //! the answer. No account, no key and no provider is known here.
 
 pub mod chat;
+pub mod dialectics;
 
 pub use chat::{Bill, Chat, ChatError, Piece, Prompt, Said, bill, open};
