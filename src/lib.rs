@@ -17,11 +17,11 @@
 //! | store | kit wire config | Ledger (durable): memory, sqlite |
 //! | adapter | kit wire catalog redact | dialects and vendors: no I/O, no clock, no secret |
 //! | accounts | kit wire catalog config vault store | pool, lease, cooldowns, tokens that renew themselves; port Exchange, which gateway implements |
-//! | gateway | kit wire sim catalog config redact store adapter accounts | router, dispatch, parking, upstream, relay, exchange |
+//! | gateway | kit wire sim catalog config redact store adapter accounts | router, dialectics, dispatch, parking, upstream, relay, exchange |
 //! | ops | kit wire operator catalog config redact vault store accounts gateway | Operator, in process |
 //! | serve | kit wire operator config gateway | doors: tcp, tls, unix, pipe; auth; dialect routes, admin |
 //! | client | kit wire operator config | Operator over the socket |
-//! | workflows | kit wire operator config redact | hook, commit, ask: what is built on calls |
+//! | workflows | kit wire operator config redact | hook, commit, ask, dialectics: what is built on calls |
 //! | cli | kit wire operator catalog config | parses to a Command, which main hands to app |
 //! | app | kit wire sim operator catalog config redact vault store adapter accounts gateway ops serve client workflows cli import | wiring: the only module that knows every concrete type |
 //!

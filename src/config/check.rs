@@ -96,6 +96,9 @@ impl Check<'_> {
             if !is_id(&id) {
                 self.wrong(&key, "a provider's id has only small letters, digits, `-`, `_` and `.`");
             }
+            if id == "dialectics" {
+                self.wrong(&key, "this id is taken by the models dialectics/NAME; choose another");
+            }
             match stanza.provider(&id, base, self.folder) {
                 Ok(provider) => {
                     providers.insert(id.clone(), Arc::new(provider));
@@ -147,6 +150,9 @@ impl Check<'_> {
 
     fn alias(&mut self, name: String, alias: AliasEntry) -> (String, Alias) {
         let key = Key::of(&["models", &name]);
+        if name.starts_with("dialectics/") {
+            self.wrong(&key, "these names are taken; write [dialectics.NAME], or choose another");
+        }
         for (index, route) in alias.route.iter().enumerate() {
             self.provider(&key.name("route").index(index), route.provider());
         }

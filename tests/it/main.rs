@@ -44,6 +44,7 @@ mod e2e_canary_tokens;
 mod e2e_clients;
 mod e2e_cost;
 mod e2e_dialectics;
+mod e2e_dialectics_cli;
 mod e2e_doors;
 mod e2e_explain;
 mod e2e_fresh;
