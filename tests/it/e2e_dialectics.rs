@@ -343,3 +343,18 @@ async fn a_client_with_a_scope_meets_only_models_of_its_own() {
     assert!(read.reasoning.contains("antithesis (two/m) is absent"), "{}", read.reasoning);
     assert!(Trio::calls(&trio.two).is_empty());
 }
+
+#[tokio::test]
+async fn a_secret_that_a_provider_echoes_inside_a_leg_reaches_nobody() {
+    let trio = Trio::start("");
+    let secret = trio.two.key("two");
+    let chunk = json!({"choices": [{"index": 0, "delta": {"content": "no"}, "finish_reason": null}]});
+    let error = json!({"error": {"message": format!("what is {secret} doing here")}});
+    trio.one.on("one").then(speech("yes"));
+    trio.two.on("two").then(Script::events([format!("data: {chunk}\n\n"), format!("data: {error}\n\n")]));
+    trio.judge.on("judge").then(speech("well"));
+    let answer = trio.ask("duel", true).await.text().await;
+    assert!(answer.contains("antithesis (two/m) is absent") && answer.contains("doing here"), "{answer}");
+    assert!(!answer.contains(&secret) && !trio.record().to_string().contains(&secret));
+    assert!(!prompt(&only(&trio.judge)).1.contains("doing here"), "the judge hears no error text at all");
+}

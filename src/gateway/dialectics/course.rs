@@ -106,6 +106,7 @@ impl Course {
         let told = Told { model: &own.model, system: &system, after: &after, tools, shaped: false };
         let wait = self.cast.leg_timeout;
         let said = timeout(wait, self.speak(leg, round, &told)).await.unwrap_or_else(|_| Err(Absence::late(wait)));
+        let said = said.map_err(|absence| self.cleaned(absence));
         self.tell(Event::Ended { leg, round, absent: said.as_ref().err().cloned() }).await;
         Some(said)
     }
@@ -174,8 +175,8 @@ impl Course {
             let told = Told { model, system: &system, after: &after, tools: true, shaped: true };
             match self.answer(&told).await {
                 Ok(()) => return Ok(()),
-                Err((absence, false)) => failed = Some(absence),
-                Err((absence, true)) => return Err(Fault::new(Kind::Broken, absence.words)),
+                Err((absence, false)) => failed = Some(self.cleaned(absence)),
+                Err((absence, true)) => return Err(Fault::new(Kind::Broken, self.cleaned(absence).words)),
             }
         }
         let why = failed.map(|absence| absence.words).unwrap_or_default();
@@ -221,6 +222,12 @@ impl Course {
         };
         let words = format!("no leg of this dialectic answered, so there is nothing to judge ({})", why.join("; "));
         Fault::new(kind, words).code("no_leg_answered")
+    }
+
+    /// An error inside a stream is its provider's own, and may repeat what it was sent.
+    fn cleaned(&self, absence: Absence) -> Absence {
+        let fault = self.inner.known.clean_fault(Fault::new(Kind::Broken, absence.words));
+        Absence { words: fault.message.into_owned(), ..absence }
     }
 
     async fn tell(&self, event: Event) {
