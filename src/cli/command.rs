@@ -46,7 +46,7 @@ pub enum Verb {
     Requests(Requests),
     /// Say what calls consumed and what they cost
     Cost(Cost),
-    /// Ask several models together: they debate, share the work or answer side by side, and one judges
+    /// Ask several models for one answer: a debate, a split, a panel
     Dialectics(Dialectics),
     /// Say why a past call went where it went, and why the others did not get it
     Explain(Explain),
