@@ -19,11 +19,11 @@
 //! | telemetry | kit wire config vault store | what is told of calls: counters for `/metrics`, spans for a collector, a line in the log |
 //! | adapter | kit wire catalog redact | dialects and vendors: no I/O, no clock, no secret |
 //! | accounts | kit wire catalog config vault store | pool, lease, cooldowns, tokens that renew themselves; port Exchange, which gateway implements |
-//! | gateway | kit wire sim catalog config redact store history telemetry adapter accounts | router, dispatch, parking, upstream, relay, exchange |
+//! | gateway | kit wire sim catalog config redact store history telemetry adapter accounts | router, dialectics, dispatch, parking, upstream, relay, exchange |
 //! | ops | kit wire operator catalog config redact vault store history accounts gateway | Operator, in process |
 //! | serve | kit wire operator config telemetry gateway | doors: tcp, tls, unix, pipe; auth; dialect routes, admin |
 //! | client | kit wire operator config | Operator over the socket |
-//! | workflows | kit wire operator config redact | hook, commit, ask: what is built on calls |
+//! | workflows | kit wire operator config redact | hook, commit, ask, dialectics: what is built on calls |
 //! | cli | kit wire operator catalog config | parses to a Command, which main hands to app |
 //! | app | kit wire sim operator catalog config redact vault store history telemetry adapter accounts gateway ops serve client workflows cli import | wiring: the only module that knows every concrete type |
 //!

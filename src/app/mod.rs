@@ -6,6 +6,7 @@ mod ask;
 mod bodies;
 mod clients;
 mod detach;
+mod dialectics;
 mod explain;
 mod failure;
 mod history;
@@ -82,6 +83,7 @@ fn act(command: &Command, lines: &mut Lines<'_>) -> Result<(), Failure> {
         Verb::Model(verb) => on_one_core(questions::models(verb, &paths, lines)),
         Verb::Requests(asked) => on_one_core(questions::requests(asked, &paths, lines)),
         Verb::Cost(asked) => on_one_core(questions::costs(asked, &paths, lines)),
+        Verb::Dialectics(asked) => on_one_core(dialectics::run(asked, &paths, lines)),
         Verb::Explain(asked) => on_one_core(explain::explain(asked, &paths, lines)),
         Verb::Replay(asked) => on_one_core(replay::run(asked, &paths, lines)),
         Verb::Status(format) => on_one_core(questions::status(*format, &paths, lines)),

@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::account::{AddAccount, Chosen, EnableAccounts, ImportAccounts, ListAccounts, RmAccounts, TestAccounts};
 use super::bodies::Bodies;
+use super::dialectics::Dialectics;
 use super::explain::Explain;
 use super::login::{Login, RefreshAccounts};
 use super::quota::Quota;
@@ -47,6 +48,8 @@ pub enum Verb {
     Requests(Requests),
     /// Say what calls consumed and what they cost
     Cost(Cost),
+    /// Ask several models for one answer: a debate, a split, a panel
+    Dialectics(Dialectics),
     /// Say why a past call went where it went, and why the others did not get it
     Explain(Explain),
     /// Send calls that were kept again, and compare answer, cost and latency

@@ -102,6 +102,9 @@ impl Check<'_> {
             if !is_id(&id) {
                 self.wrong(&key, "a provider's id has only small letters, digits, `-`, `_` and `.`");
             }
+            if id == "dialectics" {
+                self.wrong(&key, "this id is taken by the models dialectics/NAME; choose another");
+            }
             match stanza.provider(&id, base, self.folder) {
                 Ok(provider) => {
                     providers.insert(id.clone(), Arc::new(provider));
@@ -153,6 +156,9 @@ impl Check<'_> {
 
     fn alias(&mut self, name: String, alias: AliasEntry) -> (String, Alias) {
         let key = Key::of(&["models", &name]);
+        if name.starts_with("dialectics/") {
+            self.wrong(&key, "these names are taken; write [dialectics.NAME], or choose another");
+        }
         for (index, route) in alias.route.iter().enumerate() {
             self.provider(&key.name("route").index(index), route.provider());
         }
@@ -180,7 +186,17 @@ impl Check<'_> {
             self.provider(&key.name("synthesis"), route.provider());
         }
         let legs = entry.legs.into_iter().map(|leg| leg.0).collect();
-        (name, Dialectic { mode: entry.mode, legs, synthesis: entry.synthesis.map(|route| route.0) })
+        let dialectic = Dialectic {
+            mode: entry.mode,
+            legs,
+            synthesis: entry.synthesis.map(|route| route.0),
+            rounds: entry.rounds,
+            leg_timeout: entry.leg_timeout.0,
+            max_cost: entry.max_cost_usd.map(|usd| usd.0),
+            tools: entry.tools,
+            report: entry.report,
+        };
+        (name, dialectic)
     }
 
     fn reasoning(&mut self, key: &Key, policy: Option<Policy>) {

@@ -1,4 +1,4 @@
-//! Values that are written as one text: sizes, routes and doors.
+//! Values that are written as one text: sizes, amounts, routes and doors.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -8,6 +8,7 @@ use std::str::FromStr;
 use super::home::SOCKET_PATH_LIMIT;
 use super::settings::Listen;
 use crate::catalog::{Malformed, checked::checked};
+use crate::kit::Money;
 
 /// A number of bytes: `64MiB`, `2GiB`, `500kB`, `1024`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +18,11 @@ pub struct Size(pub u64);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Route(pub String);
 
+/// An amount of money: `0.25`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Usd(pub Money);
+
+checked!(Usd, "usd");
 checked!(Size, "size");
 checked!(Route, "route");
 checked!(Listen, "listen-url");
@@ -31,6 +37,21 @@ const UNITS: &[(&str, u64)] = &[
     ("kB", 1_000),
     ("B", 1),
 ];
+
+impl FromStr for Usd {
+    type Err = Malformed;
+
+    fn from_str(text: &str) -> Result<Self, Malformed> {
+        let amount = Money::parse(text).ok().filter(|amount| amount.pico() >= 0);
+        amount.map(Self).ok_or_else(|| Malformed::new("not an amount in USD; write for example \"0.25\""))
+    }
+}
+
+impl fmt::Display for Usd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.exact())
+    }
+}
 
 impl FromStr for Size {
     type Err = Malformed;

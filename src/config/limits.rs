@@ -3,7 +3,7 @@
 use serde_json::Value as Schema;
 use toml::Value;
 
-use super::forms::{Route, Size};
+use super::forms::{Route, Size, Usd};
 use super::problem::nearest;
 use super::settings::Listen;
 use crate::catalog::{BaseUrl, Checked, EnvName, LocalUrl, ProxyUrl, Wait};
@@ -28,6 +28,7 @@ type Check = fn(&str) -> Result<(), String>;
 const FORMS: &[(&str, Check)] = &[
     (Wait::FORMAT, form::<Wait>),
     (Size::FORMAT, form::<Size>),
+    (Usd::FORMAT, form::<Usd>),
     (Route::FORMAT, form::<Route>),
     (Listen::FORMAT, form::<Listen>),
     (BaseUrl::FORMAT, form::<BaseUrl>),
@@ -83,15 +84,26 @@ fn text_form(schema: &Schema, text: &str) -> Result<(), Wrong> {
     form.map_or(Ok(()), |(_, check)| check(text)).map_err(Wrong::new)
 }
 
+/// What is wrong with the number of items in a list.
+pub(super) fn count(schema: &Schema, items: usize) -> Option<String> {
+    let items = items as u64;
+    match (schema["minItems"].as_u64(), schema["maxItems"].as_u64()) {
+        (Some(1), _) if items == 0 => Some("must not be empty".to_owned()),
+        (Some(least), _) if items < least => Some(format!("must have {least} or more")),
+        (_, Some(most)) if items > most => Some(format!("must have {most} or fewer")),
+        _ => None,
+    }
+}
+
 fn range(schema: &Schema, number: i64) -> Result<(), Wrong> {
     if let Some(least) = schema["minimum"].as_i64().filter(|least| number < *least) {
         return Err(Wrong::new(format!("must be {least} or more")));
     }
-    let most = match schema["format"].as_str() {
+    let most = schema["maximum"].as_i64().or(match schema["format"].as_str() {
         Some("uint32") => Some(i64::from(u32::MAX)),
         Some("int32") => Some(i64::from(i32::MAX)),
-        _ => schema["maximum"].as_i64(),
-    };
+        _ => None,
+    });
     match most.filter(|most| number > *most) {
         Some(most) => Err(Wrong::new(format!("must be {most} or less"))),
         None => Ok(()),

@@ -47,7 +47,7 @@ pub use problem::{Problem, Problems};
 pub use read::Place;
 pub use settings::{
     Account, Alias, ClientRules, Dialectic, Limits, Listen, Mode, Nation, Parking, SecretSource, Settings, Strategy,
-    Tls, VaultHome, VaultPlace,
+    Tls, ToolsFor, VaultHome, VaultPlace,
 };
 pub use watch::{Watch, WatchError, watch};
 pub use workflows::{AskRules, CommitRules, CommitStyle, Trailer};

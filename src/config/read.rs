@@ -129,8 +129,8 @@ impl Reader<'_> {
         match (schema["type"].as_str(), value.get_ref()) {
             (Some("object"), DeValue::Table(table)) => Some(Value::Table(self.object(schema, table, start, key))),
             (Some("array"), DeValue::Array(list)) => {
-                if schema["minItems"].as_u64().is_some_and(|least| (list.len() as u64) < least) {
-                    self.wrong(key, start, "must not be empty", None);
+                if let Some(wrong) = limits::count(schema, list.len()) {
+                    self.wrong(key, start, wrong, None);
                 }
                 let items = list.iter().enumerate();
                 Some(Value::Array(items.filter_map(|(at, item)| self.item(schema, at, item, key)).collect()))

@@ -16,6 +16,7 @@ use super::workflows::{AskRules, CommitRules};
 pub use crate::catalog::Limits;
 use crate::catalog::reasoning::{Family, Policy, Show};
 use crate::catalog::{BodyRules, Provider, Redact};
+use crate::kit::Money;
 
 /// Every setting, checked. Built only by this room.
 #[derive(Clone, Debug)]
@@ -217,13 +218,37 @@ pub struct Dialectic {
     pub legs: Vec<String>,
     /// `provider/model` that writes the final answer; the first leg when absent.
     pub synthesis: Option<String>,
+    /// How often the sides of a debate speak.
+    pub rounds: u32,
+    /// A leg that has not ended its answer by then goes missing.
+    pub leg_timeout: Duration,
+    /// A call that could cost more is not begun.
+    pub max_cost: Option<Money>,
+    /// Who gets the client's tools.
+    pub tools: ToolsFor,
+    /// Whether every answer comes with a report of what was agreed and what disputed.
+    pub report: bool,
+}
+
+/// How long a leg may take where nobody says otherwise.
+pub const LEG_TIMEOUT: Duration = Duration::from_secs(180);
+
+/// Who gets the client's tools in a dialectic.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ToolsFor {
+    /// The synthesis alone: it may call them.
+    #[default]
+    Synthesis,
+    /// The legs too: what they would call is told to the synthesis.
+    All,
 }
 
 /// How the legs of a dialectic work together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
-    /// They answer and criticise each other.
+    /// They take opposed sides.
     Debate,
     /// Each takes a part.
     Split,

@@ -9,9 +9,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::capture::CaptureEntry;
-use super::forms::{Route, Size};
+use super::forms::{Route, Size, Usd};
 use super::observed::{MetricsEntry, OtlpEntry};
-use super::settings::{Listen, Mode, Nation, Strategy, VaultHome};
+use super::settings::{LEG_TIMEOUT, Listen, Mode, Nation, Strategy, ToolsFor, VaultHome};
 use super::workflows::{AskRules, CommitEntry};
 use crate::catalog::reasoning::{Family, Policy, Show};
 use crate::catalog::{
@@ -208,12 +208,36 @@ pub(super) struct ClientEntry {
 pub(super) struct DialecticEntry {
     /// How they work together.
     pub mode: Mode,
-    /// `provider/model` of each, in order.
-    #[schemars(length(min = 1))]
+    /// `provider/model` of each, in order. In a debate they take the two sides in turn.
+    #[schemars(length(min = 2, max = 8))]
     pub legs: Vec<Route>,
-    /// `provider/model` that writes the final answer; the first leg when absent.
+    /// `provider/model` that plans a split, and that judges and writes the final answer; the first leg when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub synthesis: Option<Route>,
+    /// How often the sides of a debate speak; from the second time on each has read the other.
+    #[serde(default = "one_round")]
+    #[schemars(range(min = 1, max = 5))]
+    pub rounds: u32,
+    /// A leg that has not ended its answer by then goes missing.
+    #[serde(default = "leg_timeout")]
+    pub leg_timeout: Wait,
+    /// USD as a text: a call that could cost more is not begun.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_cost_usd: Option<Usd>,
+    /// Who gets the client's tools.
+    #[serde(default)]
+    pub tools: ToolsFor,
+    /// Whether every answer comes with a report of what was agreed and what disputed.
+    #[serde(default)]
+    pub report: bool,
+}
+
+const fn one_round() -> u32 {
+    1
+}
+
+const fn leg_timeout() -> Wait {
+    Wait(LEG_TIMEOUT)
 }
 
 impl Default for Shape {

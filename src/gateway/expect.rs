@@ -40,7 +40,8 @@ fn bytes(call: &Call) -> usize {
     }
 }
 
-fn most_output(call: &Call) -> Option<u64> {
+/// The longest answer that the call allows in tokens, where it says so.
+pub(super) fn most_output(call: &Call) -> Option<u64> {
     MOST_OUTPUT.iter().find_map(|name| number(call, name))
 }
 

@@ -54,11 +54,10 @@ pub(super) struct Journal {
 }
 
 impl Journal {
-    /// Begins with the call's arrival.
-    pub(super) fn open(call: &Call, books: Arc<Books>) -> Self {
-        books.in_flight.fetch_add(1, Ordering::AcqRel);
+    /// The entry of a call that has just arrived.
+    pub(super) fn arrived(call: &Call) -> Entry {
         let text = |name: &str| call.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let entry = Entry {
+        Entry {
             id: call.id,
             tenant: "local".to_owned(),
             at: call.at,
@@ -91,11 +90,16 @@ impl Journal {
             attempts: Vec::new(),
             decisions: Vec::new(),
             choices: Vec::new(),
-        };
+        }
+    }
+
+    /// Begins with the call's arrival.
+    pub(super) fn open(call: &Call, books: Arc<Books>) -> Self {
+        books.in_flight.fetch_add(1, Ordering::AcqRel);
         let trace = Traced::continued(call.id, &call.headers);
         let told = if books.telemetry.outbox.is_open() { Told::of(call, trace.clone()) } else { None };
         Self {
-            entry: Some(entry),
+            entry: Some(Self::arrived(call)),
             started: Instant::now(),
             request: books.tally.hold(call),
             metered: Unsaid::countable(&call.endpoint) && matches!(call.payload, Payload::Json(_)),

@@ -5,6 +5,7 @@ pub mod answer;
 mod attempt;
 mod balance;
 mod books;
+mod dialectics;
 mod dispatch;
 mod drift;
 pub mod exchange;
@@ -37,6 +38,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 pub use answer::{Answer, Trace};
+pub use dialectics::PROVIDER as DIALECTICS;
 pub use exchange::Courier;
 pub use gate::{Accounts, Gate, ListedModel};
 pub use parking::Waiting;
@@ -203,6 +205,9 @@ impl Inner {
             keep_alive: settings.keep_alive,
         };
         let head = answer::Head { id: call.id, hide_account: call.caller.hide_account, clock: self.clock.clone() };
+        if dialectics::takes(&call) {
+            return dialectics::answer(self, call, head, line).await;
+        }
         let held = call.stream && line.frame().is_some();
         let mut opening = Box::pin(Arc::clone(&self).open(call, Arc::clone(&settings)));
         let opened = if held {

@@ -111,6 +111,7 @@ impl Inner {
                 created,
             }));
         }
+        rows.extend(self.list_dialectics(&settings, caller));
         rows
     }
 

@@ -50,6 +50,11 @@ impl Till {
         }
     }
 
+    /// The longest answer of a model in tokens, where that is known.
+    pub(super) fn longest(&self, asked: &Asked<'_>) -> Option<u64> {
+        self.0.load().model(asked.provider, asked.model)?.prices.max_output
+    }
+
     /// What the call cost. The provider's own figure wins; without usage the call is unpriced.
     pub(super) fn settle(&self, asked: &Asked<'_>, report: Report) -> Spend {
         let prices = self.0.load();

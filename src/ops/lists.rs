@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::accounts::{Row, Standing};
 use crate::catalog::Provider;
 use crate::config::Settings;
-use crate::gateway::{Gate, Gateway, Waiting};
+use crate::gateway::{DIALECTICS, Gate, Gateway, Waiting};
 use crate::kit::Time;
 use crate::operator::{AccountRow, Line, ModelRow, ProviderRow};
 use crate::wire::Caller;
@@ -98,6 +98,9 @@ fn offered(provider: &Provider) -> Vec<(String, &Provider)> {
 
 /// How many accounts of a provider can take a call now.
 fn standing(provider: &str, accounts: &[Row]) -> String {
+    if provider == DIALECTICS {
+        return "models of other providers answer together".to_owned();
+    }
     let own = accounts.iter().filter(|row| row.account.provider == provider);
     let (ready, all) =
         own.fold((0, 0), |(ready, all), row| (ready + usize::from(row.standing == Standing::Ready), all + 1));

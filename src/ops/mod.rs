@@ -4,6 +4,7 @@ mod calls;
 mod costs;
 mod explain;
 mod history;
+mod legs;
 mod lists;
 mod place;
 mod quota;
@@ -26,7 +27,7 @@ use crate::config::{Live, Settings};
 use crate::gateway::Gateway;
 use crate::kit::{Clock, Time};
 use crate::operator::{Answering, Ask, Calling, Operator, Placed, Refusal, Reply, Status};
-use crate::store::{Filter, Ledger, LedgerError};
+use crate::store::{Entry, Filter, Ledger, LedgerError};
 use crate::vault::Strongbox;
 
 /// An order under way: what was done, or why not, in words.
@@ -169,14 +170,20 @@ impl Operator for Desk {
 /// Calls from a ledger, newest first. Blocking.
 pub fn requests(ledger: &dyn Ledger, filter: &Filter) -> Result<Reply, Refusal> {
     let entries = ledger.list(filter).map_err(unreadable)?;
-    Ok(Reply::Requests(entries.into_iter().map(calls::row).collect()))
+    let row = |entry: Entry| if legs::has(&entry) { legs::uncounted(calls::row(entry)) } else { calls::row(entry) };
+    Ok(Reply::Requests(entries.into_iter().map(row).collect()))
 }
 
 /// One call from a ledger. Blocking.
 pub fn request(ledger: &dyn Ledger, id: &str) -> Result<Reply, Refusal> {
     let entry = ledger.find(id).map_err(unreadable)?;
     let entry = entry.ok_or_else(|| Refusal::new(format!("no call has an id that begins with {id:?}")))?;
-    Ok(Reply::Request(calls::record(entry)))
+    let legs = if legs::has(&entry) { Some(legs::of(ledger, entry.id).map_err(unreadable)?) } else { None };
+    let mut record = calls::record(entry);
+    if let Some(legs) = legs {
+        legs::put(&mut record, legs);
+    }
+    Ok(Reply::Request(record))
 }
 
 fn unreadable(error: LedgerError) -> Refusal {

@@ -147,6 +147,8 @@ pub struct Filter {
     pub account: Option<String>,
     /// Only those that did not complete.
     pub failed: bool,
+    /// Only those that this call made.
+    pub parent: Option<CallId>,
 }
 
 impl Filter {
@@ -160,6 +162,7 @@ impl Filter {
         self.since.is_none_or(|since| entry.at >= since)
             && self.client.as_ref().is_none_or(|client| entry.client == *client)
             && self.account.as_ref().is_none_or(|account| entry.account.as_ref() == Some(account))
+            && self.parent.is_none_or(|parent| entry.context.parent_id == Some(parent))
             && !(self.failed && entry.outcome == Outcome::Completed)
     }
 }

@@ -317,13 +317,13 @@ impl Chat {
     }
 }
 
-async fn refused(given: Given) -> ChatError {
+pub(super) async fn refused(given: Given) -> ChatError {
     let status = given.status.as_u16();
     let body = collect(given.body, LONGEST_ERROR).await.unwrap_or_default();
     said_no(status, &body)
 }
 
-fn said_no(status: u16, body: &[u8]) -> ChatError {
+pub(super) fn said_no(status: u16, body: &[u8]) -> ChatError {
     let Words { message, code, kind, .. } = Words::read(body);
     let message = if message.trim().is_empty() { format!("the gateway answered HTTP {status}") } else { message };
     ChatError::Refused { status, code: if code.is_empty() { kind } else { code }, message }

@@ -3,6 +3,7 @@
 
 pub mod chat;
 pub mod choice;
+pub mod dialectics;
 pub mod diff;
 pub mod git;
 pub mod hooks;

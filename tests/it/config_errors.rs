@@ -52,6 +52,22 @@ fn what_is_missing_is_told_once() {
     wrong("[models.x]\nstrategy = 'sticky'\n", &["1: models.x: `route` is missing"]);
     wrong("[models.x]\nroute = []\n", &["2: models.x.route: must not be empty"]);
     wrong("[dialectics.d]\nmode = 'debate'\n", &["1: dialectics.d: `legs` is missing"]);
+    let duel = "[dialectics.d]\nmode = 'debate'\nlegs = ['sim/echo', 'sim/tools']\n";
+    wrong(&duel.replace(", 'sim/tools'", ""), &["3: dialectics.d.legs: must have 2 or more"]);
+    wrong(&format!("{duel}rounds = 6\n"), &["4: dialectics.d.rounds: must be 5 or less"]);
+    wrong(
+        &format!("{duel}max_cost_usd = 'cheap'\n"),
+        &["4: dialectics.d.max_cost_usd: not an amount in USD; write for example \"0.25\""],
+    );
+    wrong(
+        &format!("{duel}tools = 'al'\n"),
+        &["4: dialectics.d.tools: must be one of synthesis, all; did you mean `all`?"],
+    );
+    wrong(&format!("{duel}round = 2\n"), &["4: dialectics.d.round: unknown key; did you mean `rounds`?"]);
+    wrong(
+        "[models.'dialectics/d']\nroute = ['sim/echo']\n",
+        &["1: models.\"dialectics/d\": these names are taken; write [dialectics.NAME], or choose another"],
+    );
     wrong(
         "[providers.lab]\nname = 'x'\n",
         &[

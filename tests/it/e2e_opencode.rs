@@ -6,6 +6,7 @@ use keywheel::sim::Script;
 use keywheel::sim::lab::Seen;
 use serde_json::Value;
 
+use crate::dialectics_rig::{Trio, speech};
 use crate::e2e_clients::{MODEL, Program, assert_failed_over, first_throttled};
 use crate::e2e_rig::{Rig, quiet, text, words};
 
@@ -65,4 +66,23 @@ fn opencode_tries_a_cut_stream_again_and_prints_the_answer_once() {
     let out = run(&opencode, &rig);
     assert_eq!(out.matches("The tool said: keywheel").count(), 1, "{out}");
     assert!(turns(&rig).len() >= 3, "it was sent again");
+}
+
+#[test]
+fn opencode_shows_the_answer_of_a_debate_and_its_reasoning() {
+    let Some(opencode) = Program::opencode() else { return };
+    let _quiet = quiet();
+    let trio = Trio::start("");
+    // without ranks the providers come by name: `judge` speaks for the thesis, `one` against it
+    trio.judge.on("judge").always(speech("so take an umbrella"));
+    trio.one.on("one").always(speech("the antithesis says it stays dry"));
+    let folder = trio.keywheel.home().join("opencode");
+    std::fs::create_dir(&folder).expect("a folder");
+    let env = [("KW_MODEL", "dialectics/debate"), ("KW_PROMPT", "Is it going to rain?")];
+    let output = opencode.run(&trio.keywheel, &[folder.as_os_str(), "--thinking".as_ref()], &env);
+    let (out, err) = words(&output);
+    assert!(output.status.success(), "{}: {out}{err}\n{}", output.status, trio.keywheel.words());
+    for shown in ["so take an umbrella", "the antithesis says it stays dry", "antithesis · one/m"] {
+        assert!(out.contains(shown), "{shown} is missing:\n{out}\n{err}");
+    }
 }

@@ -122,6 +122,7 @@ async fn answer(
             body: Bytes::new(),
             peer,
             http_version: parts.version,
+            ended: None,
             closed: None,
         },
     );

@@ -30,6 +30,8 @@ pub struct Seen {
     pub peer: SocketAddr,
     /// The protocol it came by.
     pub http_version: Version,
+    /// When the answer had ended, or was broken off by the lab itself.
+    pub ended: Option<Instant>,
     /// When the client left before the end of the answer.
     pub closed: Option<Instant>,
 }
@@ -72,6 +74,12 @@ impl Journal {
         entries.len() - 1
     }
 
+    fn end(&self, entry: usize) {
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        entries[entry].ended.get_or_insert_with(Instant::now);
+        self.bell.send_replace(());
+    }
+
     fn close(&self, entry: usize) {
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         entries[entry].closed.get_or_insert_with(Instant::now);
@@ -103,8 +111,11 @@ impl Visit {
     }
 
     /// The answer has ended, or we broke it off ourselves.
-    pub(super) const fn end(&mut self) {
+    pub(super) fn end(&mut self) {
         self.whole = true;
+        if let Some(entry) = self.entry {
+            self.room.journal.end(entry);
+        }
     }
 }
 

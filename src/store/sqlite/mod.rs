@@ -125,6 +125,10 @@ fn select(filter: &Filter) -> (String, Vec<Value>) {
         sql.push_str(" AND account = ?");
         values.push(Value::from(account.clone()));
     }
+    if let Some(parent) = filter.parent {
+        sql.push_str(" AND parent_id = ?");
+        values.push(Value::from(parent.as_bytes().to_vec()));
+    }
     if filter.failed {
         sql.push_str(" AND outcome <> 'completed'");
     }
