@@ -36,7 +36,7 @@ impl Ranks {
     /// The table that is shipped.
     pub fn shipped() -> &'static Self {
         static SHIPPED: LazyLock<Ranks> = LazyLock::new(|| {
-            let text = include_str!("../../ranks/models.toml");
+            let text = include_str!("../../providers/reasoning/ranks.toml");
             // a test reads the file; were it broken all the same, models would merely have no rank
             toml::from_str(text).unwrap_or_else(|_| Ranks {
                 checked: String::new(),
