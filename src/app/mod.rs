@@ -2,10 +2,12 @@
 
 mod accounts;
 mod announce;
+mod ask;
 mod clients;
 mod detach;
 mod explain;
 mod failure;
+mod hooks;
 mod import;
 mod leader;
 mod login;
@@ -59,6 +61,8 @@ fn act(command: &Command, lines: &mut Lines<'_>) -> Result<(), Failure> {
         Verb::Man => return Ok(cli::manual(lines.raw())?),
         Verb::Provider(cli::ProviderVerb::Check { file }) => return settings::check_provider(file, lines),
         Verb::Config(cli::ConfigVerb::Schema) => return settings::schema(lines),
+        // git waits for it: what is wrong with this installation must not keep a commit from being made
+        Verb::Hook(verb) => return hooks::run(verb, command, lines),
         _ => {}
     }
     let paths = paths(command)?;
@@ -79,8 +83,10 @@ fn act(command: &Command, lines: &mut Lines<'_>) -> Result<(), Failure> {
         Verb::Status(format) => on_one_core(questions::status(*format, &paths, lines)),
         Verb::Stop => on_one_core(questions::stop(&paths, lines)),
         Verb::Reload => on_one_core(questions::reload(&paths, lines)),
+        Verb::Ask(asked) => on_one_core(ask::run(asked, &paths, lines)),
+        Verb::Commit(asked) => on_one_core(hooks::commit(asked, &paths, lines)),
         // done above
-        Verb::Completions { .. } | Verb::Man => Ok(()),
+        Verb::Completions { .. } | Verb::Man | Verb::Hook(_) => Ok(()),
     }
 }
 

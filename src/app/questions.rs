@@ -151,8 +151,13 @@ pub(super) fn ask_if_running(paths: &Paths, question: Ask) -> Result<Option<Repl
 }
 
 async fn ask(paths: &Paths, question: Ask) -> Result<Reply, Failure> {
+    gateway(paths).await?.ask(question).await.map_err(refused)
+}
+
+/// The running gateway.
+pub(super) async fn gateway(paths: &Paths) -> Result<Remote, Failure> {
     match Remote::find(&paths.socket()).await {
-        Ok(gateway) => gateway.ask(question).await.map_err(refused),
+        Ok(gateway) => Ok(gateway),
         Err(not_running) => match leader::holder(&paths.state) {
             Some(holder) => Err(Failure::new(format_args!(
                 "the gateway{} has no socket to ask it by; start it with --listen unix: as well",

@@ -9,7 +9,7 @@ use super::account::{AddAccount, Chosen, EnableAccounts, ImportAccounts, ListAcc
 use super::explain::Explain;
 use super::login::{Login, RefreshAccounts};
 use super::quota::Quota;
-use super::{Cost, PriceVerb, VaultVerb, wait};
+use super::{AskModel, Commit, Cost, HookVerb, PriceVerb, VaultVerb, wait};
 
 /// The heading of the options that every verb takes.
 const PLACES: &str = "Places";
@@ -70,6 +70,13 @@ pub enum Verb {
     /// Show, check and change the configuration
     #[command(subcommand)]
     Config(ConfigVerb),
+    /// Ask a model
+    Ask(AskModel),
+    /// Commit what is staged with a message that a model writes
+    Commit(Commit),
+    /// Git hooks: messages that write themselves, and a search for secrets
+    #[command(subcommand)]
+    Hook(HookVerb),
     /// Write the completions for a shell to stdout
     Completions {
         /// The shell

@@ -15,11 +15,14 @@ pub enum Exit {
     NotRunning,
     /// The configuration is not valid.
     BadConfig,
+    /// Ctrl-C.
+    Interrupted,
 }
 
 impl Exit {
     /// All of them, in the order of their codes.
-    pub const ALL: [Self; 5] = [Self::Done, Self::Failed, Self::Usage, Self::NotRunning, Self::BadConfig];
+    pub const ALL: [Self; 6] =
+        [Self::Done, Self::Failed, Self::Usage, Self::NotRunning, Self::BadConfig, Self::Interrupted];
 
     /// The number that a shell sees.
     pub const fn code(self) -> u8 {
@@ -29,6 +32,7 @@ impl Exit {
             Self::Usage => 2,
             Self::NotRunning => 3,
             Self::BadConfig => 4,
+            Self::Interrupted => 130,
         }
     }
 
@@ -40,6 +44,7 @@ impl Exit {
             Self::Usage => "the command line was not understood",
             Self::NotRunning => "no gateway runs on this home",
             Self::BadConfig => "the configuration is not valid",
+            Self::Interrupted => "stopped by Ctrl-C",
         }
     }
 }

@@ -8,6 +8,7 @@ pub mod exit;
 pub mod explain;
 pub mod lines;
 pub mod login;
+pub mod markdown;
 mod pages;
 pub mod price;
 pub mod quota;
@@ -15,6 +16,7 @@ pub mod show;
 pub mod table;
 pub mod vault;
 mod wait;
+pub mod workflow;
 
 pub use command::{
     AccountVerb, ClientVerb, Command, ConfigVerb, Format, LogFormat, ModelVerb, NewClient, ProviderVerb, Requests,
@@ -25,6 +27,7 @@ pub use exit::Exit;
 pub use lines::Lines;
 pub use price::PriceVerb;
 pub use vault::VaultVerb;
+pub use workflow::{AskModel, Commit, HookName, HookVerb};
 
 use std::ffi::OsString;
 

@@ -69,6 +69,24 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("price show", "  keywheel price show MODEL --at 2026-12-24T20:00Z"),
     ("price import", "  keywheel price import --dry-run model_prices_and_context_window.json"),
     ("config set", "  keywheel config set parking.max_wait 30s"),
+    (
+        "ask",
+        "  keywheel ask 'why is the sky blue?'
+  git diff | keywheel ask 'what could break?'       stdin is context
+  keywheel ask -f src/main.rs -f notes.md 'explain'
+  keywheel ask -m sim/echo --json hello | jq -r .content",
+    ),
+    (
+        "commit",
+        "  keywheel commit --all                             the message opens in your editor
+  keywheel commit --print                           look at the message only",
+    ),
+    (
+        "hook install",
+        "  keywheel hook install --pre-commit                in this repository
+  keywheel hook install --global                    in all of yours",
+    ),
+    ("hook run", "  keywheel hook run pre-commit                      search what is staged now"),
     ("completions", "  keywheel completions bash > ~/.local/share/bash-completion/completions/keywheel"),
 ];
 

@@ -74,6 +74,8 @@ impl Check<'_> {
                 max_wait: shape.parking.max_wait.0,
                 max_parked: usize::try_from(shape.parking.max_parked).unwrap_or(usize::MAX),
             },
+            ask: shape.ask,
+            commit: shape.commit.into(),
             vault: self.vault(shape.vault),
             national_ids: shape.national_ids,
             header_after: shape.header_after.0,

@@ -25,6 +25,7 @@ pub mod schema;
 pub mod settings;
 mod shape;
 pub mod watch;
+pub mod workflows;
 
 use std::sync::Arc;
 
@@ -45,6 +46,7 @@ pub use settings::{
     Tls, VaultHome, VaultPlace,
 };
 pub use watch::{Watch, WatchError, watch};
+pub use workflows::{AskRules, CommitRules, CommitStyle, Trailer};
 
 /// The settings in force. Readers take a snapshot for one call; a reload swaps in the next one.
 #[derive(Clone)]

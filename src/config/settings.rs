@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::oauth::Oauth;
+use super::workflows::{AskRules, CommitRules};
 pub use crate::catalog::Limits;
 use crate::catalog::reasoning::{Family, Policy, Show};
 use crate::catalog::{BodyRules, Provider, Redact};
@@ -49,6 +50,10 @@ pub struct Settings {
     pub dialectics: BTreeMap<String, Dialectic>,
     /// The waiting room.
     pub parking: Parking,
+    /// How `ask` asks.
+    pub ask: AskRules,
+    /// How commit messages are written.
+    pub commit: CommitRules,
     /// Where secrets rest.
     pub vault: VaultPlace,
     /// Countries whose national numbers of persons count as secrets.

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::forms::{Route, Size};
 use super::settings::{Listen, Mode, Nation, Strategy, VaultHome};
+use super::workflows::{AskRules, CommitEntry};
 use crate::catalog::reasoning::{Family, Policy, Show};
 use crate::catalog::{
     BaseUrl, BodyRules, Limits, OauthEntry, ProxyUrl, Redact, SecretEntry, Stanza, Timeouts, Wait, Waits,
@@ -69,6 +70,10 @@ pub(super) struct Shape {
     pub clients: BTreeMap<String, ClientEntry>,
     /// Second opinions, by the name after `dialectics/`.
     pub dialectics: BTreeMap<String, DialecticEntry>,
+    /// `keywheel ask`.
+    pub ask: AskRules,
+    /// Commit messages and the search of staged files.
+    pub commit: CommitEntry,
 }
 
 /// Certificate files in PEM, relative to the configuration folder.
@@ -228,6 +233,8 @@ impl Default for Shape {
             reasoning: Vec::new(),
             clients: BTreeMap::new(),
             dialectics: BTreeMap::new(),
+            ask: AskRules::default(),
+            commit: CommitEntry::default(),
         }
     }
 }

@@ -2,5 +2,13 @@
 //! the answer. No account, no key and no provider is known here.
 
 pub mod chat;
+pub mod choice;
+pub mod diff;
+pub mod git;
+pub mod hooks;
+pub mod message;
+pub mod question;
+pub mod secrets;
+pub mod shares;
 
 pub use chat::{Bill, Chat, ChatError, Piece, Prompt, Said, bill, open};
