@@ -12,6 +12,7 @@ pub mod markdown;
 mod pages;
 pub mod price;
 pub mod quota;
+pub mod review;
 pub mod show;
 pub mod table;
 pub mod vault;
@@ -26,6 +27,7 @@ pub use cost::Cost;
 pub use exit::Exit;
 pub use lines::Lines;
 pub use price::PriceVerb;
+pub use review::{FailOn, ReviewDiff, ReviewFormat};
 pub use vault::VaultVerb;
 pub use workflow::{AskModel, Commit, HookName, HookVerb};
 

@@ -76,6 +76,7 @@ impl Check<'_> {
             },
             ask: shape.ask,
             commit: shape.commit.into(),
+            review: shape.review.into(),
             vault: self.vault(shape.vault),
             national_ids: shape.national_ids,
             header_after: shape.header_after.0,

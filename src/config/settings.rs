@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::oauth::Oauth;
-use super::workflows::{AskRules, CommitRules};
+use super::workflows::{AskRules, CommitRules, ReviewRules};
 pub use crate::catalog::Limits;
 use crate::catalog::reasoning::{Family, Policy, Show};
 use crate::catalog::{BodyRules, Provider, Redact};
@@ -54,6 +54,8 @@ pub struct Settings {
     pub ask: AskRules,
     /// How commit messages are written.
     pub commit: CommitRules,
+    /// How diffs are reviewed.
+    pub review: ReviewRules,
     /// Where secrets rest.
     pub vault: VaultPlace,
     /// Countries whose national numbers of persons count as secrets.

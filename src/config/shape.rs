@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::forms::{Route, Size};
 use super::settings::{Listen, Mode, Nation, Strategy, VaultHome};
-use super::workflows::{AskRules, CommitEntry};
+use super::workflows::{AskRules, CommitEntry, ReviewEntry};
 use crate::catalog::reasoning::{Family, Policy, Show};
 use crate::catalog::{
     BaseUrl, BodyRules, Limits, OauthEntry, ProxyUrl, Redact, SecretEntry, Stanza, Timeouts, Wait, Waits,
@@ -74,6 +74,8 @@ pub(super) struct Shape {
     pub ask: AskRules,
     /// Commit messages and the search of staged files.
     pub commit: CommitEntry,
+    /// Reviews.
+    pub review: ReviewEntry,
 }
 
 /// Certificate files in PEM, relative to the configuration folder.
@@ -235,6 +237,7 @@ impl Default for Shape {
             dialectics: BTreeMap::new(),
             ask: AskRules::default(),
             commit: CommitEntry::default(),
+            review: ReviewEntry::default(),
         }
     }
 }

@@ -8,6 +8,7 @@ pub mod git;
 pub mod hooks;
 pub mod message;
 pub mod question;
+pub mod review;
 pub mod secrets;
 pub mod shares;
 
