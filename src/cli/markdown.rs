@@ -70,7 +70,7 @@ impl<W: Write> Markdown<W> {
                     self.begin()?;
                 }
             }
-            Block::Text => self.inline(ended)?,
+            Block::Text => self.inline()?,
             Block::Fenced | Block::Fence(_) | Block::Heading => self.plain()?,
         }
         if ended { self.line_end() } else { Ok(()) }
@@ -103,17 +103,16 @@ impl<W: Write> Markdown<W> {
             write!(self.to, "{}{BULLET}{}{RESET}", &self.held[..indent], shown(&self.held[indent..]))?;
             self.held = rest;
         }
-        let ended = self.held.ends_with('\n');
         // what follows the mark is read as it would have been read one by one
         for c in std::mem::take(&mut self.held).chars() {
             self.held.push(c);
-            self.inline(ended && c == '\n')?;
+            self.inline()?;
         }
         Ok(())
     }
 
     /// Text with bold and code in it; `*` waits for its neighbour.
-    fn inline(&mut self, ended: bool) -> io::Result<()> {
+    fn inline(&mut self) -> io::Result<()> {
         match self.held.as_str() {
             "`" => {
                 self.code = !self.code;
@@ -130,7 +129,7 @@ impl<W: Write> Markdown<W> {
                 self.held.pop();
                 self.plain()?;
                 self.held.push('`');
-                self.inline(ended)
+                self.inline()
             }
             _ => self.plain(),
         }

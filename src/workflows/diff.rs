@@ -50,7 +50,12 @@ pub async fn changes(git: &Git, scope: Scope, most: usize) -> Result<Vec<Change>
 pub async fn read(git: &Git, against: &[String], context: usize, most: usize) -> Result<Vec<Change>, GitError> {
     let common = ["--no-ext-diff", "--no-textconv", "--no-relative", "--find-renames", "--submodule=short"];
     let raw = ["diff", "--raw", "-z", "--abbrev=7"].into_iter().chain(common).chain(against.iter().map(String::as_str));
-    let mut changes = files(&git.output(raw).await?);
+    let raw = git.output(raw).await;
+    if raw.is_err() {
+        // outside of a repository git takes a diff for one of two files, and its words mislead
+        git.line(["rev-parse", "--git-dir"]).await?;
+    }
+    let mut changes = files(&raw?);
     let around = format!("--unified={context}");
     let form = [around.as_str(), "--inter-hunk-context=0", "--src-prefix=a/", "--dst-prefix=b/"];
     let patch = ["diff", "--patch"].into_iter().chain(common).chain(form).chain(against.iter().map(String::as_str));

@@ -85,7 +85,7 @@ impl Writer<'_> {
     pub async fn write(&self, scope: Scope) -> Result<Message, MessageError> {
         let within = self.settings.commit.timeout;
         let written = tokio::time::timeout(within, self.ask(scope)).await;
-        written.unwrap_or_else(|_| Err(MessageError::Late(within.as_secs())))
+        written.unwrap_or(Err(MessageError::Late(within.as_secs())))
     }
 
     async fn ask(&self, scope: Scope) -> Result<Message, MessageError> {

@@ -35,7 +35,11 @@ fn a_staged_change_is_read_and_the_exit_code_says_how_bad_it_is() {
     assert_eq!(ended.code, 5, "{ended:?}");
     assert!(ended.out.contains("## high: nobody hears it\n\n`greet.rs:2`"), "{}", ended.out);
     assert!(ended.out.contains("-    say(\"hello\")\n+    shout(\"hello\")"), "{}", ended.out);
-    assert!(ended.err.contains("reviewing the staged changes in 1 parts with lab/gpt-4o-mini (as you said)"), "{}", ended.err);
+    assert!(
+        ended.err.contains("reviewing the staged changes in 1 parts with lab/gpt-4o-mini (as you said)"),
+        "{}",
+        ended.err
+    );
     assert_eq!(review(&["--fail-on", "critical"]).code, 0);
     assert_eq!(review(&["--fail-on", "never"]).code, 0);
     assert_eq!(review(&["--fail-on", "low"]).code, 5);
@@ -65,7 +69,10 @@ fn every_changed_hunk_of_five_megabytes_is_sent_exactly_once_and_no_secret_is() 
     let repo = bench.repo("big");
     let mut text = String::new();
     for line in 0..60_000 {
-        let _ = writeln!(text, "let value_{line} = compute({line}); // what this line is for, in a few more words: {line:>8}");
+        let _ = writeln!(
+            text,
+            "let value_{line} = compute({line}); // what this line is for, in a few more words: {line:>8}"
+        );
     }
     repo.stage("big.rs", &text);
     repo.stage("key.py", format!("token = \"{}\"\n", planted()));
@@ -90,9 +97,12 @@ fn every_changed_hunk_of_five_megabytes_is_sent_exactly_once_and_no_secret_is() 
 fn a_part_that_fails_is_named_and_changes_the_exit_code() {
     let bench = Bench::new();
     let repo = changed(&bench);
-    repo.stage("more.rs", (0..800).map(|line| format!("let more_{line} = {line}; // and some words beside it\n")).collect::<String>());
+    repo.stage(
+        "more.rs",
+        (0..800).map(|line| format!("let more_{line} = {line}; // and some words beside it\n")).collect::<String>(),
+    );
     let refused = Script::json(400, &json!({"error": {"message": "too long for me", "type": "invalid_request_error"}}));
-    let _ = bench.rig.lab.on_any().next(refused).always(says("[]"));
+    let _ = bench.rig.lab.on_any().then(refused).always(says("[]"));
     let ended = repo.keywheel(["review", "--staged", "--model", "lab/gpt-4o-mini"]);
     assert_eq!(ended.code, 6, "{ended:?}");
     assert!(ended.out.contains("## Not read\n\n- ") && ended.out.contains("too long for me"), "{}", ended.out);
@@ -106,7 +116,8 @@ fn without_a_gateway_or_a_change_the_words_lead_on() {
     let said = repo.keywheel(["review", "--staged"]).failed(1);
     assert!(said.contains("there is nothing to review: the staged changes hold no change"), "{said}");
     repo.stage("a.rs", "x\n");
-    let said = repo.keywheel(["--home", repo.path.join(".git/nobody").to_str().unwrap(), "review", "--staged"]).failed(3);
+    let said =
+        repo.keywheel(["--home", repo.path.join(".git/nobody").to_str().unwrap(), "review", "--staged"]).failed(3);
     assert!(said.contains("keywheel serve"), "{said}");
 }
 
@@ -115,10 +126,13 @@ fn the_report_is_what_the_published_schema_of_sarif_asks_for() {
     let Some(validator) = Program::jsonschema() else { return };
     let bench = Bench::new();
     let repo = changed(&bench);
-    repo.stage("more.rs", (0..800).map(|line| format!("let more_{line} = {line}; // and some words beside it\n")).collect::<String>());
+    repo.stage(
+        "more.rs",
+        (0..800).map(|line| format!("let more_{line} = {line}; // and some words beside it\n")).collect::<String>(),
+    );
     let finding = found("greet.rs", 2, "medium", "nobody hears it", Some("    shout(\"hello\")"));
     let refused = Script::json(400, &json!({"error": {"message": "too long for me"}}));
-    let _ = bench.rig.lab.on_any().next(says(&json!([finding]).to_string())).always(refused);
+    let _ = bench.rig.lab.on_any().then(says(&json!([finding]).to_string())).always(refused);
     let ended = repo.keywheel(["review", "--staged", "--model", "lab/gpt-4o-mini", "--format", "sarif"]);
     assert_eq!(ended.code, 6, "{ended:?}");
     let report: Value = serde_json::from_str(&ended.out).unwrap();
@@ -126,7 +140,7 @@ fn the_report_is_what_the_published_schema_of_sarif_asks_for() {
     let schema = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/review/sarif-2.1.0.json");
     let checked = |report: &Value| {
         let file = repo.write(".git/report.sarif", report.to_string());
-        words(&validator.run(&bench.rig.keywheel, &[schema, file.to_str().unwrap()], &[]).stdout)
+        words(&validator.run(&bench.rig.keywheel, &[schema, file.to_str().unwrap()], &[])).0
     };
     assert_eq!(checked(&report), "valid\n");
     let mut wrong = report;
