@@ -19,6 +19,11 @@ impl Failure {
         Self { exit: Exit::Failed, message: message.to_string() }
     }
 
+    /// The command line makes no sense.
+    pub(super) fn usage(message: impl Display) -> Self {
+        Self { exit: Exit::Usage, message: message.to_string() }
+    }
+
     /// No gateway runs.
     pub(super) fn not_running(message: impl Display) -> Self {
         Self { exit: Exit::NotRunning, message: message.to_string() }

@@ -139,7 +139,7 @@ async fn search(command: &Command, lines: &mut Lines<'_>) -> Result<(), Failure>
 }
 
 /// What counts as a secret: the rules, and the keys that this shell holds for accounts.
-fn known(settings: &Settings) -> Known {
+pub(super) fn known(settings: &Settings) -> Known {
     let known = Known::default();
     known.heed(&settings.national_ids);
     for account in &settings.accounts {

@@ -20,6 +20,7 @@ mod questions;
 mod reload;
 mod replay;
 mod rests;
+mod review;
 mod settings;
 mod signals;
 mod start;
@@ -91,6 +92,7 @@ fn act(command: &Command, lines: &mut Lines<'_>) -> Result<(), Failure> {
         Verb::Reload => on_one_core(questions::reload(&paths, lines)),
         Verb::Ask(asked) => on_one_core(ask::run(asked, &paths, lines)),
         Verb::Commit(asked) => on_one_core(hooks::commit(asked, &paths, lines)),
+        Verb::Review(asked) => on_one_core(review::run(asked, &paths, lines)),
         // done above
         Verb::Completions { .. } | Verb::Man | Verb::Hook(_) => Ok(()),
     }

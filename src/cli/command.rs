@@ -12,7 +12,7 @@ use super::explain::Explain;
 use super::login::{Login, RefreshAccounts};
 use super::quota::Quota;
 use super::replay::Replay;
-use super::{AskModel, Commit, Cost, HookVerb, PriceVerb, VaultVerb, wait};
+use super::{AskModel, Commit, Cost, HookVerb, PriceVerb, ReviewDiff, VaultVerb, wait};
 
 /// The heading of the options that every verb takes.
 const PLACES: &str = "Places";
@@ -81,6 +81,8 @@ pub enum Verb {
     Ask(AskModel),
     /// Commit what is staged with a message that a model writes
     Commit(Commit),
+    /// Have a diff read for mistakes
+    Review(ReviewDiff),
     /// Git hooks: messages that write themselves, and a search for secrets
     #[command(subcommand)]
     Hook(HookVerb),

@@ -15,14 +15,26 @@ pub enum Exit {
     NotRunning,
     /// The configuration is not valid.
     BadConfig,
+    /// A review found something as bad as it was told to look for.
+    Found,
+    /// Only a part of it could be done.
+    Partial,
     /// Ctrl-C.
     Interrupted,
 }
 
 impl Exit {
     /// All of them, in the order of their codes.
-    pub const ALL: [Self; 6] =
-        [Self::Done, Self::Failed, Self::Usage, Self::NotRunning, Self::BadConfig, Self::Interrupted];
+    pub const ALL: [Self; 8] = [
+        Self::Done,
+        Self::Failed,
+        Self::Usage,
+        Self::NotRunning,
+        Self::BadConfig,
+        Self::Found,
+        Self::Partial,
+        Self::Interrupted,
+    ];
 
     /// The number that a shell sees.
     pub const fn code(self) -> u8 {
@@ -32,6 +44,8 @@ impl Exit {
             Self::Usage => 2,
             Self::NotRunning => 3,
             Self::BadConfig => 4,
+            Self::Found => 5,
+            Self::Partial => 6,
             Self::Interrupted => 130,
         }
     }
@@ -44,6 +58,8 @@ impl Exit {
             Self::Usage => "the command line was not understood",
             Self::NotRunning => "no gateway runs on this home",
             Self::BadConfig => "the configuration is not valid",
+            Self::Found => "a review found something as bad as --fail-on says",
+            Self::Partial => "only a part of it could be done; the output names the rest",
             Self::Interrupted => "stopped by Ctrl-C",
         }
     }

@@ -17,6 +17,7 @@ pub mod panes;
 pub mod price;
 pub mod quota;
 pub mod replay;
+pub mod review;
 pub mod show;
 pub mod table;
 pub mod vault;
@@ -31,6 +32,7 @@ pub use cost::Cost;
 pub use exit::Exit;
 pub use lines::Lines;
 pub use price::PriceVerb;
+pub use review::{FailOn, ReviewDiff, ReviewFormat};
 pub use vault::VaultVerb;
 pub use workflow::{AskModel, Commit, HookName, HookVerb};
 

@@ -91,6 +91,12 @@ const EXAMPLES: &[(&str, &str)] = &[
   keywheel commit --print                           look at the message only",
     ),
     (
+        "review",
+        "  keywheel review                                   what is not committed, else this branch
+  keywheel review --staged --fail-on medium
+  keywheel review main...HEAD --format sarif > review.sarif",
+    ),
+    (
         "hook install",
         "  keywheel hook install --pre-commit                in this repository
   keywheel hook install --global                    in all of yours",

@@ -77,6 +77,7 @@ impl Check<'_> {
             },
             ask: shape.ask,
             commit: shape.commit.into(),
+            review: shape.review.into(),
             vault: self.vault(shape.vault),
             capture: shape.capture.into(),
             metrics_public: shape.metrics.public,

@@ -82,7 +82,7 @@ pub fn variables() -> impl Iterator<Item = (&'static str, &'static str)> {
 }
 
 /// What a project's file may set. A cloned repository must not send credentials elsewhere, run commands or open doors.
-const HARMLESS: &[&str] = &["models", "default_provider", "dialectics", "parking", "commit"];
+const HARMLESS: &[&str] = &["models", "default_provider", "dialectics", "parking", "commit", "review"];
 
 /// Everything that says something, lowest layer first, and the problems met.
 pub(super) struct Gathered {

@@ -50,7 +50,7 @@ pub use settings::{
     Tls, ToolsFor, VaultHome, VaultPlace,
 };
 pub use watch::{Watch, WatchError, watch};
-pub use workflows::{AskRules, CommitRules, CommitStyle, Trailer};
+pub use workflows::{AskRules, CommitRules, CommitStyle, ReviewRules, Trailer};
 
 /// The settings in force. Readers take a snapshot for one call; a reload swaps in the next one.
 #[derive(Clone)]

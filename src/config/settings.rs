@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::capture::Capture;
 use super::oauth::Oauth;
 use super::observed::Otlp;
-use super::workflows::{AskRules, CommitRules};
+use super::workflows::{AskRules, CommitRules, ReviewRules};
 pub use crate::catalog::Limits;
 use crate::catalog::reasoning::{Family, Policy, Show};
 use crate::catalog::{BodyRules, Provider, Redact};
@@ -57,6 +57,8 @@ pub struct Settings {
     pub ask: AskRules,
     /// How commit messages are written.
     pub commit: CommitRules,
+    /// How diffs are reviewed.
+    pub review: ReviewRules,
     /// Where secrets rest.
     pub vault: VaultPlace,
     /// Whose prompts and answers are kept.

@@ -12,7 +12,7 @@ use super::capture::CaptureEntry;
 use super::forms::{Route, Size, Usd};
 use super::observed::{MetricsEntry, OtlpEntry};
 use super::settings::{LEG_TIMEOUT, Listen, Mode, Nation, Strategy, ToolsFor, VaultHome};
-use super::workflows::{AskRules, CommitEntry};
+use super::workflows::{AskRules, CommitEntry, ReviewEntry};
 use crate::catalog::reasoning::{Family, Policy, Show};
 use crate::catalog::{
     BaseUrl, BodyRules, Limits, OauthEntry, ProxyUrl, Redact, SecretEntry, Stanza, Timeouts, Wait, Waits,
@@ -82,6 +82,8 @@ pub(super) struct Shape {
     pub ask: AskRules,
     /// Commit messages and the search of staged files.
     pub commit: CommitEntry,
+    /// Reviews.
+    pub review: ReviewEntry,
 }
 
 /// Certificate files in PEM, relative to the configuration folder.
@@ -270,6 +272,7 @@ impl Default for Shape {
             dialectics: BTreeMap::new(),
             ask: AskRules::default(),
             commit: CommitEntry::default(),
+            review: ReviewEntry::default(),
         }
     }
 }

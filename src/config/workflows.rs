@@ -1,4 +1,4 @@
-//! What the settings say about `ask` and about commit messages.
+//! What the settings say about `ask`, commit messages and reviews.
 
 use std::time::Duration;
 
@@ -85,6 +85,70 @@ pub enum Trailer {
     /// What the message cost, where that is known.
     #[serde(rename = "AI-Cost")]
     Cost,
+}
+
+/// How a diff is reviewed.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct ReviewEntry {
+    /// The model; when absent the one that reasons best of those that can be called.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// How many parts of the diff are read at once.
+    #[schemars(range(min = 1, max = 64))]
+    pub parallel: u32,
+    /// A part that takes longer is not waited for.
+    pub timeout: Wait,
+    /// About how many bytes of diff one part has.
+    pub part: Size,
+    /// Of a longer diff the rest is not read, and the review says so.
+    pub max_diff: Size,
+    /// Files that are not read, as globs, besides those that are generated or binary.
+    pub ignore: Vec<String>,
+}
+
+/// How a diff is reviewed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReviewRules {
+    /// The model; `None` chooses one.
+    pub model: Option<String>,
+    /// How many parts of the diff are read at once.
+    pub parallel: usize,
+    /// A part that takes longer is not waited for.
+    pub timeout: Duration,
+    /// About how many bytes of diff one part has.
+    pub part: usize,
+    /// Of a longer diff the rest is not read.
+    pub max_diff: usize,
+    /// Files that are not read, as globs.
+    pub ignore: Vec<String>,
+}
+
+impl Default for ReviewEntry {
+    fn default() -> Self {
+        Self {
+            model: None,
+            parallel: 4,
+            timeout: Wait(Duration::from_secs(300)),
+            part: Size(24 << 10),
+            max_diff: Size(16 << 20),
+            ignore: Vec::new(),
+        }
+    }
+}
+
+impl From<ReviewEntry> for ReviewRules {
+    fn from(entry: ReviewEntry) -> Self {
+        let size = |size: Size| usize::try_from(size.0).unwrap_or(usize::MAX);
+        Self {
+            model: entry.model,
+            parallel: entry.parallel as usize,
+            timeout: entry.timeout.0,
+            part: size(entry.part),
+            max_diff: size(entry.max_diff),
+            ignore: entry.ignore,
+        }
+    }
 }
 
 impl Trailer {

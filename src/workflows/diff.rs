@@ -43,7 +43,11 @@ pub struct Line<'a> {
 
 /// Every changed file in git's order. Of the whole diff at most `most` bytes are read.
 pub async fn changes(git: &Git, scope: Scope, most: usize) -> Result<Vec<Change>, GitError> {
-    let against = against(git, scope).await?;
+    read(git, &against(git, scope).await?, 3, most).await
+}
+
+/// Every changed file between what these arguments of `git diff` name, with so many lines around each change.
+pub async fn read(git: &Git, against: &[String], context: usize, most: usize) -> Result<Vec<Change>, GitError> {
     let common = ["--no-ext-diff", "--no-textconv", "--no-relative", "--find-renames", "--submodule=short"];
     let raw = ["diff", "--raw", "-z", "--abbrev=7"].into_iter().chain(common).chain(against.iter().map(String::as_str));
     let raw = git.output(raw).await;
@@ -52,7 +56,8 @@ pub async fn changes(git: &Git, scope: Scope, most: usize) -> Result<Vec<Change>
         git.line(["rev-parse", "--git-dir"]).await?;
     }
     let mut changes = files(&raw?);
-    let form = ["--unified=3", "--inter-hunk-context=0", "--src-prefix=a/", "--dst-prefix=b/"];
+    let around = format!("--unified={context}");
+    let form = [around.as_str(), "--inter-hunk-context=0", "--src-prefix=a/", "--dst-prefix=b/"];
     let patch = ["diff", "--patch"].into_iter().chain(common).chain(form).chain(against.iter().map(String::as_str));
     let (patch, more) = git.head(patch, most).await?;
     fill(&mut changes, &patch, more);

@@ -10,6 +10,7 @@ pub mod hooks;
 pub mod message;
 pub mod question;
 pub mod replay;
+pub mod review;
 pub mod secrets;
 pub mod shares;
 

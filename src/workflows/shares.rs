@@ -88,6 +88,11 @@ pub fn shares(sizes: &[usize], room: usize) -> Vec<usize> {
     shares
 }
 
+/// Why a file's hunks are not worth reading: binary, generated, or named by one of these globs.
+pub fn why_silent(change: &Change, ignore: &[String]) -> Option<&'static str> {
+    silent(change, &ignore.iter().map(|glob| WildMatch::new(glob)).collect::<Vec<_>>())
+}
+
 /// Why a file's hunks are not shown.
 fn silent(change: &Change, ignore: &[WildMatch]) -> Option<&'static str> {
     let name = change.name();

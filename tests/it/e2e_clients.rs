@@ -33,6 +33,13 @@ impl Program {
         present(&[&program]).then(|| Self { program, before: vec![scenario("exposition.py")], clients })
     }
 
+    /// A validator of JSON schemas.
+    pub fn jsonschema() -> Option<Self> {
+        let clients = clients();
+        let program = clients.join("venv/bin/python");
+        present(&[&program]).then(|| Self { program, before: vec![scenario("json_schema.py")], clients })
+    }
+
     /// The OpenAI Node SDK.
     pub fn node() -> Option<Self> {
         let clients = clients();
