@@ -19,6 +19,7 @@ use crate::adapter::{self, ask_usage, edits_of};
 use crate::config::{Account, Settings};
 use crate::kit::{Fault, Kind, Secret};
 use crate::redact::Redacted;
+use crate::telemetry::TRACEPARENT;
 use crate::wire::sse::{self, Frames};
 use crate::wire::{Edit, Endpoint, Payload};
 
@@ -57,8 +58,11 @@ impl Attempt<'_> {
         let began = Instant::now();
         let deadline = began + waits.first_byte;
         let told = reason::told(self.settings, self.plan, self.route, call);
-        let request = self.encode(call, account, &told.edits);
+        let mut request = self.encode(call, account, &told.edits);
         journal.reasoned(told.note);
+        if !provider.drop_headers.iter().any(|name| name == TRACEPARENT) {
+            journal.traced(&mut request.headers);
+        }
         let sent = self.inner.upstream.send(self.settings, provider, account, self.secret, request);
         let incoming = timeout_at(deadline, sent).await.unwrap_or_else(|_| Err(self.silent(waits.first_byte)))?;
         journal.head(incoming.status.as_u16());

@@ -2,6 +2,7 @@
 //! leaves cannot cut it between the answer and the disk.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::exchange::{Asked, By, Refusal, Tokens};
@@ -91,7 +92,9 @@ impl Turn {
         if let Some(token) = &spent {
             self.mark(token).await?;
         }
-        match self.inner.exchange.tokens(&self.account, asked).await {
+        let answer = self.inner.exchange.tokens(&self.account, asked).await;
+        self.inner.renewals[usize::from(answer.is_err())].fetch_add(1, Ordering::Relaxed);
+        match answer {
             Ok(tokens) => self.take(tokens, spent).await,
             Err(refusal) => self.failed(refusal, spent, interrupted).await,
         }
