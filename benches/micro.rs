@@ -46,6 +46,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let pool = pool()?;
     let strategies = [
         (Strategy::Sticky, "sticky"),
+        (Strategy::FillFirst, "fill first"),
         (Strategy::RoundRobin, "round robin"),
         (Strategy::LeastBusy, "least busy"),
         (Strategy::Weighted, "weighted"),
@@ -72,13 +73,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let (telemetry, entry, gaps) = (Telemetry::default(), entry(), Gaps::default());
     tell("telemetry::Telemetry::ended, counted", least(20_000, || telemetry.ended(&entry, None, None, &gaps)), 0)?;
-    let call = Call::placed(
-        entry.at,
-        Endpoint::Chat,
-        HeaderMap::new(),
-        Json::parse(small.clone())?,
-        Arc::new(Caller::owner()),
-    );
+    let call = Call::placed(entry.at, Endpoint::Chat, HeaderMap::new(), Json::parse(small)?, Arc::new(Caller::owner()));
     let traced = || telemetry.ended(&entry, None, Told::of(&call, None), &gaps);
     tell("telemetry::Telemetry::ended, told to a collector", least(20_000, traced), 0)?;
     let mut gaps = Gaps::default();

@@ -110,6 +110,7 @@ mod redact_prompts;
 mod redact_rules;
 mod refresh;
 mod refresh_plan;
+mod refresh_vault;
 mod serve_bad_input;
 mod serve_keys;
 mod serve_leaving;
