@@ -107,7 +107,7 @@ mod tests {
         assert_eq!(
             leg.get("messages"),
             Some(
-                r#"[{"content":"brief","role":"system"},{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:x"}, "n":1.0}]},{"content":"mine","role":"assistant"},{"content":"theirs","role":"user"}]"#
+                r#"[{"role":"system","content":"brief"},{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:x"}, "n":1.0}]},{"role":"assistant","content":"mine"},{"role":"user","content":"theirs"}]"#
             )
         );
         assert_eq!((leg.get("seed"), leg.get("model")), (Some("1.10"), Some("\"lab/a\"")));
