@@ -13,7 +13,7 @@ use super::{detach, env, leader, logs, overrides, tokens};
 use crate::accounts::{Credentials, Pool, Refresher};
 use crate::catalog::prices::Prices;
 use crate::cli::{Lines, Serve};
-use crate::config::{Live, Paths, watch};
+use crate::config::{Live, Paths, Settings, watch};
 use crate::gateway::{Gate, Gateway};
 use crate::kit::Clock;
 use crate::ops::{self, Desk};
@@ -105,6 +105,7 @@ impl House {
             pool: Some(Arc::clone(&pool)),
         };
         let (gateway, refresher) = gateway(wires, Arc::clone(&pool), prices, Arc::clone(&ledger));
+        open_books(&gateway, &settings.now(), lines).await?;
         let wheel =
             Arc::new(Wheel::new(sources, settings.clone(), Arc::clone(&pool), gateway.clone(), loaded.warnings));
         let desk = Desk::new(ops::Parts {
@@ -200,6 +201,20 @@ fn gateway(wires: tokens::Wires, pool: Arc<Pool>, prices: Prices, ledger: Arc<dy
     let credentials = Credentials::new(source).with_tokens(refresher.clone());
     let parts = crate::gateway::Parts { settings, clock, pool, credentials, known, prices, ledger };
     (Gateway::new(parts), refresher)
+}
+
+/// Enters what an earlier process left open, and counts what budgets have spent.
+async fn open_books(gateway: &Gateway, settings: &Settings, lines: &mut Lines<'_>) -> Result<(), Failure> {
+    let own = gateway.clone();
+    let recovered = tokio::task::spawn_blocking(move || own.recover()).await;
+    let count = recovered.map_err(Failure::new)?.map_err(Failure::new)?;
+    if count > 0 {
+        lines.say(format_args!(
+            "{count} calls were interrupted when the gateway last ended; they are charged at their worst case"
+        ));
+    }
+    gateway.budget(settings).await;
+    Ok(())
 }
 
 /// How many models can be called.

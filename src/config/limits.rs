@@ -3,6 +3,7 @@
 use serde_json::Value as Schema;
 use toml::Value;
 
+use super::budgets::{Usd, Zone};
 use super::forms::{Route, Size};
 use super::problem::nearest;
 use super::settings::Listen;
@@ -28,6 +29,8 @@ type Check = fn(&str) -> Result<(), String>;
 const FORMS: &[(&str, Check)] = &[
     (Wait::FORMAT, form::<Wait>),
     (Size::FORMAT, form::<Size>),
+    (Usd::FORMAT, form::<Usd>),
+    (Zone::FORMAT, form::<Zone>),
     (Route::FORMAT, form::<Route>),
     (Listen::FORMAT, form::<Listen>),
     (BaseUrl::FORMAT, form::<BaseUrl>),

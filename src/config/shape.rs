@@ -8,6 +8,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::budgets::{BudgetEntry, Zone};
 use super::forms::{Route, Size};
 use super::settings::{Listen, Mode, Nation, Strategy, VaultHome};
 use crate::catalog::{
@@ -48,6 +49,8 @@ pub(super) struct Shape {
     pub body_limit: Size,
     /// The largest streamed upload.
     pub upload_limit: Size,
+    /// The time zone whose midnights begin the days and months of budgets.
+    pub time_zone: Zone,
     /// How long to wait for providers that say nothing else.
     pub timeouts: Waits,
     /// The waiting room.
@@ -66,6 +69,8 @@ pub(super) struct Shape {
     pub clients: BTreeMap<String, ClientEntry>,
     /// Second opinions, by the name after `dialectics/`.
     pub dialectics: BTreeMap<String, DialecticEntry>,
+    /// What may be spent, by a name of your own.
+    pub budgets: BTreeMap<String, BudgetEntry>,
 }
 
 /// Certificate files in PEM, relative to the configuration folder.
@@ -207,6 +212,7 @@ impl Default for Shape {
             keep_alive: Wait(Duration::from_secs(30)),
             body_limit: Size(64 << 20),
             upload_limit: Size(2 << 30),
+            time_zone: Zone(jiff::tz::TimeZone::UTC),
             timeouts: Timeouts::default().into(),
             parking: ParkingEntry::default(),
             vault: VaultEntry::default(),
@@ -216,6 +222,7 @@ impl Default for Shape {
             models: BTreeMap::new(),
             clients: BTreeMap::new(),
             dialectics: BTreeMap::new(),
+            budgets: BTreeMap::new(),
         }
     }
 }

@@ -1,10 +1,12 @@
-//! What every call is booked in: counted while it is under way, priced and recorded when it ends.
+//! What every call is booked in: counted while it is under way, priced, charged and recorded when it ends.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
+use super::budgets::Budgets;
+use super::purse::Purse;
 use super::till::Till;
-use crate::store::Ledger;
+use crate::store::{Durable, Entry, Ledger};
 
 /// The books of a gateway, one set for all its calls.
 pub(super) struct Books {
@@ -12,6 +14,21 @@ pub(super) struct Books {
     pub(super) ledger: Arc<dyn Ledger>,
     /// What they cost.
     pub(super) till: Till,
+    /// What they may cost.
+    pub(super) budgets: Arc<Budgets>,
     /// How many are under way.
     pub(super) in_flight: AtomicUsize,
+}
+
+impl Books {
+    /// Closes a call: what it set aside goes back, every budget is charged with what it cost, and its entry is queued.
+    pub(super) fn close(&self, mut entry: Entry, purse: &mut Purse) -> Durable {
+        purse.charge(&mut entry.spend);
+        let (held, kept) = purse.empty();
+        if !self.budgets.any() && held.is_empty() && !kept {
+            return self.ledger.record(entry);
+        }
+        let record = |entry| if kept { self.ledger.settle(entry) } else { self.ledger.record(entry) };
+        self.budgets.settle(entry, held, record)
+    }
 }

@@ -57,7 +57,12 @@ impl Inner {
         };
         let hide = call.caller.hide_account;
         self.known.heed(&settings.national_ids);
-        let result = match query.plan() {
+        let planned = query.plan().and_then(|plan| {
+            let other = |route: &str| Query { model: Some(route), ..query }.plan();
+            let plan = self.detoured(plan, &call, &mut journal, other);
+            self.has_no_room(&call, &plan, &journal).map_or(Ok(plan), Err)
+        });
+        let result = match planned {
             Ok(plan) => match self.pool.admit(&call.caller.name, expect::need(&call)) {
                 Ok(guest) => {
                     journal.guest = guest;
@@ -113,6 +118,7 @@ impl Inner {
             };
             let fault = self.known.clean_fault(fault);
             journal.fault(&fault);
+            journal.failed(&fault);
             let begun = upload && !matches!(call.payload, Payload::Upload(_));
             if let Some(remedy) = remedy {
                 if begun {
@@ -155,6 +161,10 @@ impl Inner {
         let (route, account) = (&plan.routes[*at], lease.account());
         // what may not be sent is no attempt
         let call = call.pass(plan.redact(route, settings.clients.get(&call.caller.name)), &self.known)?;
+        let amendment = tries.amended.as_ref().filter(|(adapter, _)| *adapter == route.provider.adapter);
+        let amendment = amendment.map(|(_, edits)| edits.as_slice());
+        let mut attempt = Attempt { inner: self, settings, plan, route, lease, secret: None, amendment };
+        let edits = self.set_aside(call, attempt.edits(call), (route, lease), journal).await?;
         journal.attempt(&route.provider.id, &account.id, &route.model);
         let secret = match newer {
             Some(newer) => Some(newer.clone()),
@@ -164,17 +174,8 @@ impl Inner {
                 Err(_) => return Err(late_secret(account).into()),
             },
         };
-        let amendment = tries.amended.as_ref().filter(|(adapter, _)| *adapter == route.provider.adapter);
-        let attempt = Attempt {
-            inner: self,
-            settings,
-            plan,
-            route,
-            lease,
-            secret: secret.as_ref(),
-            amendment: amendment.map(|(_, edits)| edits.as_slice()),
-        };
-        let failure = match attempt.run(call, journal).await {
+        attempt.secret = secret.as_ref();
+        let failure = match attempt.run(call, &edits, journal).await {
             Ok(opened) => {
                 lease.answered();
                 return Ok(restored(opened, call.masks()));

@@ -7,7 +7,10 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use super::books::Books;
+use super::budgets::Scope;
 use super::gauge::Gauge;
+use super::purse::Purse;
+use super::router::Route;
 use super::till::Asked;
 use super::{Trace, session};
 use crate::accounts::{Guest, NotBefore};
@@ -26,6 +29,8 @@ pub(super) struct Journal {
     tokens: Option<u64>,
     /// The call's place under the limits of its client, where it has any.
     pub(super) guest: Option<Guest>,
+    /// What it has set aside of budgets.
+    pub(super) purse: Purse,
 }
 
 impl Journal {
@@ -68,7 +73,7 @@ impl Journal {
             choices: Vec::new(),
         };
         let (entry, started, gauge) = (Some(entry), Instant::now(), Gauge::Blind);
-        Self { entry, started, books, gauge, tokens: None, guest: None }
+        Self { entry, started, books, gauge, tokens: None, guest: None, purse: Purse::default() }
     }
 
     /// Microseconds since the call's arrival.
@@ -126,11 +131,39 @@ impl Journal {
     /// Notes why the attempt under way failed.
     pub(super) fn fault(&mut self, fault: &Fault) {
         self.with(|entry| {
-            if let Some(attempt) = entry.attempts.last_mut() {
+            // what kept the call from another attempt is not the fault of the last one
+            if let Some(attempt) = entry.attempts.last_mut().filter(|attempt| attempt.fault.is_none()) {
                 attempt.fault = Some(fault.kind.code().to_owned());
                 attempt.why = Some(fault.message.to_string());
             }
         });
+    }
+
+    /// Notes why a budget kept the call from a route.
+    pub(super) fn unaffordable(&mut self, route: &str, account: &str, fault: &Fault) {
+        let (route, account, verdict) = (route.to_owned(), account.to_owned(), fault.message.to_string());
+        self.with(|entry| entry.decisions.push(Decision { route, account, verdict }));
+    }
+
+    /// The attempt under way has failed, and another may follow.
+    pub(super) fn failed(&mut self, fault: &Fault) {
+        let last = self.entry.as_ref().and_then(|entry| entry.attempts.last());
+        let refused = last.and_then(|attempt| attempt.status).is_some_and(|status| status >= 400);
+        self.purse.failed(fault, refused);
+    }
+
+    /// The call on a route, as budgets see it.
+    pub(super) fn scope<'a>(&'a self, call: &'a Call, route: &'a Route, account: Option<&'a str>) -> Scope<'a> {
+        let context = self.entry.as_ref().map(|entry| &entry.context);
+        Scope {
+            at: call.at,
+            client: &call.caller.name,
+            project: context.and_then(|context| context.project.as_deref()),
+            session: context.and_then(|context| context.session_id.as_deref()),
+            provider: &route.provider.id,
+            account,
+            model: &route.model,
+        }
     }
 
     /// Notes why the accounts of a route were passed over.
@@ -182,6 +215,8 @@ impl Journal {
             model: entry.model.clone(),
             attempts: entry.attempts.len(),
             parked_us: entry.parked_us,
+            budget: self.purse.warning.clone(),
+            max_tokens: self.purse.max_tokens,
         })
     }
 
@@ -215,7 +250,7 @@ impl Journal {
                 if let (Some(guest), Some(tokens)) = (&mut self.guest, tokens) {
                     guest.used(tokens);
                 }
-                self.books.ledger.record(entry)
+                self.books.close(entry, &mut self.purse)
             }
         }
     }

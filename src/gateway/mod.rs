@@ -5,6 +5,7 @@ pub mod answer;
 mod attempt;
 mod balance;
 mod books;
+pub mod budgets;
 mod dispatch;
 pub mod exchange;
 mod expect;
@@ -18,6 +19,7 @@ mod line;
 mod models;
 mod parking;
 mod probe;
+mod purse;
 mod relay;
 mod restore;
 mod router;
@@ -26,6 +28,7 @@ mod session;
 mod till;
 mod tries;
 mod upstream;
+mod worst;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -40,10 +43,10 @@ pub use probe::Proof;
 
 use crate::accounts::{Credentials, Pool};
 use crate::catalog::prices::Prices;
-use crate::config::{Account, Live};
+use crate::config::{Account, Live, Settings};
 use crate::kit::{Clock, Fault, Secret, Time};
 use crate::redact::Known;
-use crate::store::Ledger;
+use crate::store::{Ledger, LedgerError};
 use crate::wire::{Call, Caller};
 use relay::Line;
 
@@ -88,7 +91,7 @@ impl Gateway {
         let Parts { settings, clock, pool, credentials, known, prices, ledger } = parts;
         let upstream = upstream::Upstream::new();
         let till = till::Till::new(prices);
-        let books = Arc::new(books::Books { ledger, till, in_flight: AtomicUsize::new(0) });
+        let books = Arc::new(books::Books { ledger, till, budgets: Arc::default(), in_flight: AtomicUsize::new(0) });
         let models = models::Directory::default();
         let parking = parking::Parking::default();
         let started = clock.now();
@@ -123,6 +126,32 @@ impl Gateway {
     /// Puts another price table in force; calls that end from now on are priced by it.
     pub fn reprice(&self, prices: Prices) {
         self.0.books.till.replace(prices);
+    }
+
+    /// Puts the budgets of these settings in force; new ones know what the ledger knows when this is done.
+    pub async fn budget(&self, settings: &Settings) {
+        let books = &self.0.books;
+        books.budgets.apply(&*books.ledger, settings, self.0.clock.now()).await;
+    }
+
+    /// How every budget stands.
+    pub fn budgets(&self) -> Vec<budgets::Line> {
+        self.0.books.budgets.lines(self.0.clock.now())
+    }
+
+    /// Enters the calls that an earlier process did not live to see the end of; gives how many. Blocking; called once, before
+    /// any call.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub fn recover(&self) -> Result<usize, LedgerError> {
+        let ledger = &self.0.books.ledger;
+        let holds = ledger.holds()?;
+        let count = holds.len();
+        for (id, hold) in holds {
+            drop(ledger.settle(hold.interrupted(id)));
+        }
+        Ok(count)
     }
 
     /// Asks every provider whose models are not stated, and that was not asked within the last hour, for them.

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Handed;
 use super::explained::Explained;
+use super::{BudgetRow, Handed};
 use crate::kit::Usage;
 
 /// A question or an order.
@@ -40,6 +40,8 @@ pub enum Ask {
         /// Only calls from this time on, in microseconds since the epoch.
         since: Option<i64>,
     },
+    /// How budgets stand.
+    Budgets,
     /// Why a past call went where it went.
     Explain {
         /// The beginning of its id.
@@ -118,6 +120,8 @@ pub enum Reply {
     },
     /// To `Costs`.
     Costs(Vec<CostRow>),
+    /// To `Budgets`.
+    Budgets(Vec<BudgetRow>),
     /// To `Explain`.
     Explained(Box<Explained>),
     /// To an order: what was done, in words.
@@ -180,6 +184,9 @@ pub struct Status {
     pub accounts_ready: usize,
     /// All accounts.
     pub accounts: usize,
+    /// Budgets, without the parts that have room.
+    #[serde(default)]
+    pub budgets: Vec<BudgetRow>,
     /// What is wrong now, in sentences; empty when all is well.
     pub warnings: Vec<String>,
 }

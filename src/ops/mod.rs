@@ -1,5 +1,6 @@
 //! The operator in process: answers every question a face may ask from the rooms that know.
 
+mod budgets;
 mod calls;
 mod costs;
 mod explain;
@@ -80,6 +81,8 @@ impl Desk {
             let why = lag.why.unwrap_or_else(|| "the disk is slow".to_owned());
             format!("the ledger is {} calls and {} s behind: {why}", lag.queued, lag.behind.as_secs())
         }));
+        let budgets = self.0.gateway.budgets();
+        warnings.extend(budgets::warnings(&budgets));
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
@@ -90,6 +93,7 @@ impl Desk {
             waiting: lists::waiting(&self.0.gateway),
             accounts_ready: rows.iter().filter(|row| row.standing == Standing::Ready).count(),
             accounts: rows.len(),
+            budgets: budgets::notable(&budgets),
             warnings,
         }
     }
@@ -129,6 +133,7 @@ impl Desk {
             }
             Ask::Request { id } => self.read(move |ledger| request(ledger, &id)).await,
             Ask::Costs { by, since } => self.read(move |ledger| costs(ledger, &by, since)).await,
+            Ask::Budgets => Ok(Reply::Budgets(budgets::rows(&self.0.gateway.budgets()))),
             Ask::Explain { id } => self.read(move |ledger| explain(ledger, &id)).await,
             Ask::Reload => self.0.helm.reload().await.map(Reply::Done).map_err(Refusal::bad_config),
             Ask::RefreshAccount { id } => self.refresh(&settings, &id).await,
