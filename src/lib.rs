@@ -21,8 +21,9 @@
 //! | ops | kit wire operator catalog config redact vault store accounts gateway | Operator, in process |
 //! | serve | kit wire operator config gateway | doors: tcp, tls, unix, pipe; auth; dialect routes, admin |
 //! | client | kit wire operator config | Operator over the socket |
+//! | workflows | kit wire operator config redact | hook, commit, ask: what is built on calls |
 //! | cli | kit wire operator catalog config | parses to a Command, which main hands to app |
-//! | app | kit wire sim operator catalog config redact vault store adapter accounts gateway ops serve client cli import | wiring: the only module that knows every concrete type |
+//! | app | kit wire sim operator catalog config redact vault store adapter accounts gateway ops serve client workflows cli import | wiring: the only module that knows every concrete type |
 //!
 //! A request's way: `serve` tags the dialect and authenticates → `gateway::Gateway::call` → `router` → `dispatch`
 //! (park, lease, redact, encode, send, classify) → `upstream` → `relay` hands the bytes back untouched.
@@ -45,3 +46,4 @@ pub mod sim;
 pub mod store;
 pub mod vault;
 pub mod wire;
+pub mod workflows;

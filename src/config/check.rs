@@ -11,6 +11,7 @@ use super::problem::{Problem, nearest};
 use super::settings::{Alias, ClientRules, Dialectic, Listen, Parking, Settings, Tls, VaultHome, VaultPlace};
 use super::shape::{AliasEntry, ClientEntry, DialecticEntry, Shape, VaultEntry};
 use super::{accounts, budgets};
+use crate::catalog::reasoning::Policy;
 use crate::catalog::stanza::header_flaw;
 use crate::catalog::{Provider, Stanza, Timeouts};
 
@@ -66,6 +67,7 @@ impl Check<'_> {
             provider_origins,
             accounts,
             models: shape.models.into_iter().map(|(name, alias)| self.alias(name, alias)).collect(),
+            families: shape.reasoning,
             clients: shape.clients.into_iter().map(|(name, client)| self.client(name, client)).collect(),
             dialectics: shape.dialectics.into_iter().map(|(name, entry)| self.dialectic(name, entry)).collect(),
             budgets: budgets::checked(self, shape.budgets),
@@ -152,16 +154,17 @@ impl Check<'_> {
         }
         self.headers(&key, &alias.headers);
         let route = alias.route.into_iter().map(|route| route.0).collect();
-        (
-            name,
-            Alias { route, strategy: alias.strategy, body: alias.body, headers: alias.headers, redact: alias.redact },
-        )
+        let AliasEntry { strategy, body, headers, redact, reasoning, .. } = alias;
+        self.reasoning(&key, reasoning);
+        (name, Alias { route, strategy, body, headers, redact, reasoning })
     }
 
     fn client(&mut self, name: String, client: ClientEntry) -> (String, ClientRules) {
-        self.headers(&Key::of(&["clients", &name]), &client.headers);
-        let ClientEntry { body, headers, limits, redact } = client;
-        (name, ClientRules { body, headers, limits, redact })
+        let key = Key::of(&["clients", &name]);
+        self.headers(&key, &client.headers);
+        let ClientEntry { body, headers, limits, redact, reasoning, show_reasoning } = client;
+        self.reasoning(&key, reasoning);
+        (name, ClientRules { body, headers, limits, redact, reasoning, show_reasoning })
     }
 
     fn dialectic(&mut self, name: String, entry: DialecticEntry) -> (String, Dialectic) {
@@ -174,6 +177,13 @@ impl Check<'_> {
         }
         let legs = entry.legs.into_iter().map(|leg| leg.0).collect();
         (name, Dialectic { mode: entry.mode, legs, synthesis: entry.synthesis.map(|route| route.0) })
+    }
+
+    fn reasoning(&mut self, key: &Key, policy: Option<Policy>) {
+        let Some(Policy { floor: Some(floor), ceiling: Some(ceiling), .. }) = policy else { return };
+        if floor > ceiling {
+            self.wrong(&key.name("reasoning"), format!("the floor, {floor}, is above the ceiling, {ceiling}"));
+        }
     }
 
     fn headers(&mut self, key: &Key, headers: &BTreeMap<String, String>) {

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::budgets::Budget;
 use super::oauth::Oauth;
 pub use crate::catalog::Limits;
+use crate::catalog::reasoning::{Family, Policy, Show};
 use crate::catalog::{BodyRules, Provider, Redact};
 
 /// Every setting, checked. Built only by this room.
@@ -41,6 +42,8 @@ pub struct Settings {
     pub accounts: Vec<Arc<Account>>,
     /// Aliases, pools and fallback chains.
     pub models: BTreeMap<String, Alias>,
+    /// The user's own families of models that are told how hard to think.
+    pub families: Vec<Family>,
     /// Rules per client key name.
     pub clients: BTreeMap<String, ClientRules>,
     /// Second opinions, by the name after `dialectics/`.
@@ -151,6 +154,8 @@ pub struct Alias {
     pub headers: BTreeMap<String, String>,
     /// What becomes of secrets in prompts.
     pub redact: Redact,
+    /// How hard its models think.
+    pub reasoning: Option<Policy>,
 }
 
 /// How an account is chosen among those that could take the call.
@@ -189,6 +194,10 @@ pub struct ClientRules {
     pub limits: Limits,
     /// What becomes of secrets in prompts.
     pub redact: Redact,
+    /// How hard models think for it; goes before what a route says.
+    pub reasoning: Option<Policy>,
+    /// What it sees of their reasoning.
+    pub show_reasoning: Show,
 }
 
 /// Several models that answer one call together.

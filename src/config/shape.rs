@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::budgets::{BudgetEntry, Zone};
 use super::forms::{Route, Size};
 use super::settings::{Listen, Mode, Nation, Strategy, VaultHome};
+use crate::catalog::reasoning::{Family, Policy, Show};
 use crate::catalog::{
     BaseUrl, BodyRules, Limits, OauthEntry, ProxyUrl, Redact, SecretEntry, Stanza, Timeouts, Wait, Waits,
 };
@@ -65,6 +66,8 @@ pub(super) struct Shape {
     pub accounts: Vec<AccountEntry>,
     /// Model names of your own: alias, pool and fallback chain in one.
     pub models: BTreeMap<String, AliasEntry>,
+    /// Models that are told how hard to think; these rows go before those that are shipped.
+    pub reasoning: Vec<Family>,
     /// Rules per client key name.
     pub clients: BTreeMap<String, ClientEntry>,
     /// Second opinions, by the name after `dialectics/`.
@@ -167,6 +170,9 @@ pub(super) struct AliasEntry {
     pub headers: BTreeMap<String, String>,
     /// What becomes of secrets in prompts; the strictest of route, provider and client counts.
     pub redact: Redact,
+    /// How hard its models think.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reasoning: Option<Policy>,
 }
 
 /// Rules for the calls of one client key.
@@ -181,6 +187,11 @@ pub(super) struct ClientEntry {
     pub limits: Limits,
     /// What becomes of secrets in prompts; the strictest of route, provider and client counts.
     pub redact: Redact,
+    /// How hard models think for it; goes before what a route says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reasoning: Option<Policy>,
+    /// What it sees of their reasoning.
+    pub show_reasoning: Show,
 }
 
 /// Several models that answer one call together.
@@ -220,6 +231,7 @@ impl Default for Shape {
             providers: BTreeMap::new(),
             accounts: Vec::new(),
             models: BTreeMap::new(),
+            reasoning: Vec::new(),
             clients: BTreeMap::new(),
             dialectics: BTreeMap::new(),
             budgets: BTreeMap::new(),

@@ -43,6 +43,8 @@ pub struct Trace {
     pub budget: Option<String>,
     /// The limit that was put on its answer.
     pub max_tokens: Option<u64>,
+    /// How hard the model was told to think, and what was changed for it.
+    pub reasoning: Option<String>,
 }
 
 /// Writes the heads of answers.
@@ -141,6 +143,9 @@ impl Head {
         }
         if let Some(limit) = trace.max_tokens {
             put("x-keywheel-max-tokens", &limit.to_string());
+        }
+        if let Some(reasoning) = &trace.reasoning {
+            put("x-keywheel-reasoning", reasoning);
         }
         if trace.parked_us > 0 {
             put("x-keywheel-parked-ms", &(trace.parked_us / 1000).to_string());

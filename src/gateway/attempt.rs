@@ -9,11 +9,11 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, StatusCode};
 use tokio::time::{Instant, timeout_at};
 
-use super::Inner;
 use super::failure::{Failure, Remedy};
 use super::journal::Journal;
 use super::router::{Plan, Route};
 use super::upstream::{Body, Content, Incoming, Outgoing};
+use super::{Inner, reason};
 use crate::accounts::Lease;
 use crate::adapter::{self, ask_usage, edits_of};
 use crate::config::{Account, Settings};
@@ -78,12 +78,15 @@ impl Attempt<'_> {
     }
 
     /// The named changes to the body.
-    pub(super) fn edits(&self, call: &Redacted) -> Vec<Edit> {
+    pub(super) fn edits(&self, call: &Redacted, journal: &mut Journal) -> Vec<Edit> {
+        let told = reason::told(self.settings, self.plan, self.route, call);
+        journal.reasoned(told.note);
         let provider = &self.route.provider;
         let model = Some(self.route.model.as_str()).filter(|model| !model.is_empty());
         let rules = self.settings.clients.get(&call.caller.name);
         let mut edits = adapter::of(provider.adapter).edits(provider, call, model);
         edits.extend(ask_usage(provider, call));
+        edits.extend(told.edits);
         edits.extend(self.amendment.into_iter().flatten().cloned());
         edits.extend(edits_of(&provider.body));
         edits.extend(edits_of(&self.plan.body));

@@ -9,10 +9,10 @@ use super::attempt::{Attempt, Opened};
 use super::failure::{Failure, Remedy, out_of_date};
 use super::journal::Journal;
 use super::parking::Ticket;
-use super::restore::restored;
+use super::restore::{restored, veiled};
 use super::router::{Plan, Query};
 use super::tries::{Chosen, Repeat, Tries};
-use super::{Inner, Trace, expect, session};
+use super::{Inner, Trace, expect, reason, session};
 use crate::accounts::{Lease, NotBefore, Wanted};
 use crate::config::{Account, Settings, Strategy};
 use crate::kit::{Blame, Fault, Kind, Next, Time};
@@ -46,21 +46,23 @@ impl Inner {
     /// Brings a call to the point where its answer begins.
     pub(super) async fn open(self: Arc<Self>, call: Call, settings: Arc<Settings>) -> Result<Started, Failed> {
         let mut journal = Journal::open(&call, Arc::clone(&self.books));
+        let (named, level) = reason::split(call.model.as_deref(), &settings);
         let query = Query {
             settings: &settings,
             models: &self.models,
             pool: &self.pool,
             caller: &call.caller,
             endpoint: &call.endpoint,
-            model: call.model.as_deref(),
+            model: named,
             provider: call.headers.get("x-keywheel-provider").and_then(|value| value.to_str().ok()),
         };
         let hide = call.caller.hide_account;
         self.known.heed(&settings.national_ids);
         let planned = query.plan().and_then(|plan| {
+            let asked = reason::asked(&call.headers)?.or(level);
             let other = |route: &str| Query { model: Some(route), ..query }.plan();
             let plan = self.detoured(plan, &call, &mut journal, other);
-            self.has_no_room(&call, &plan, &journal).map_or(Ok(plan), Err)
+            self.has_no_room(&call, &plan, &journal).map_or(Ok(Plan { asked, ..plan }), Err)
         });
         let result = match planned {
             Ok(plan) => match self.pool.admit(&call.caller.name, expect::need(&call)) {
@@ -164,7 +166,8 @@ impl Inner {
         let amendment = tries.amended.as_ref().filter(|(adapter, _)| *adapter == route.provider.adapter);
         let amendment = amendment.map(|(_, edits)| edits.as_slice());
         let mut attempt = Attempt { inner: self, settings, plan, route, lease, secret: None, amendment };
-        let edits = self.set_aside(call, attempt.edits(call), (route, lease), journal).await?;
+        let edits = attempt.edits(call, journal);
+        let edits = self.set_aside(call, edits, (route, lease), journal).await?;
         journal.attempt(&route.provider.id, &account.id, &route.model);
         let secret = match newer {
             Some(newer) => Some(newer.clone()),
@@ -178,7 +181,8 @@ impl Inner {
         let failure = match attempt.run(call, &edits, journal).await {
             Ok(opened) => {
                 lease.answered();
-                return Ok(restored(opened, call.masks()));
+                let opened = restored(opened, call.masks());
+                return Ok(veiled(opened, reason::show(settings, &call.caller), &call.endpoint));
             }
             Err(failure) => failure,
         };

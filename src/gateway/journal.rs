@@ -27,6 +27,8 @@ pub(super) struct Journal {
     gauge: Gauge,
     /// The tokens of both directions that the answer reported, once the call is over.
     tokens: Option<u64>,
+    /// What became of the wish that a model think, for a header.
+    reasoning: Option<String>,
     /// The call's place under the limits of its client, where it has any.
     pub(super) guest: Option<Guest>,
     /// What it has set aside of budgets.
@@ -73,7 +75,8 @@ impl Journal {
             choices: Vec::new(),
         };
         let (entry, started, gauge) = (Some(entry), Instant::now(), Gauge::Blind);
-        Self { entry, started, books, gauge, tokens: None, guest: None, purse: Purse::default() }
+        let purse = Purse::default();
+        Self { entry, started, books, gauge, tokens: None, reasoning: None, guest: None, purse }
     }
 
     /// Microseconds since the call's arrival.
@@ -182,6 +185,11 @@ impl Journal {
         self.with(|entry| entry.parked_us += waited_us);
     }
 
+    /// Notes how hard the model of the attempt under way was told to think.
+    pub(super) fn reasoned(&mut self, note: Option<String>) {
+        self.reasoning = note;
+    }
+
     /// Counts bytes that are handed to the client.
     pub(super) fn sent(&mut self, bytes: usize) {
         let now = self.elapsed_us();
@@ -217,6 +225,7 @@ impl Journal {
             parked_us: entry.parked_us,
             budget: self.purse.warning.clone(),
             max_tokens: self.purse.max_tokens,
+            reasoning: self.reasoning.clone(),
         })
     }
 

@@ -20,6 +20,7 @@ mod models;
 mod parking;
 mod probe;
 mod purse;
+mod reason;
 mod relay;
 mod restore;
 mod router;
