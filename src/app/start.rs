@@ -13,7 +13,7 @@ use super::{detach, env, leader, logs, overrides, tokens};
 use crate::accounts::{Credentials, Pool, Refresher};
 use crate::catalog::prices::Prices;
 use crate::cli::{Lines, Serve};
-use crate::config::{Live, Paths, Settings, watch};
+use crate::config::{Live, Paths, watch};
 use crate::gateway::{Gate, Gateway};
 use crate::kit::Clock;
 use crate::ops::{self, Desk};
@@ -92,9 +92,7 @@ impl House {
         let pool = Pool::new(clock.clone());
         pool.apply(&loaded.settings);
         let (rests, damage) = Rests::open(&paths.state, Arc::clone(&pool));
-        if let Some(damage) = damage {
-            lines.say(format_args!("warning: {damage}"));
-        }
+        damage.into_iter().for_each(|damage| lines.say(format_args!("warning: {damage}")));
         let settings = Live::new(loaded.settings);
         let wires = tokens::Wires {
             settings: settings.clone(),
@@ -105,7 +103,7 @@ impl House {
             pool: Some(Arc::clone(&pool)),
         };
         let (gateway, refresher) = gateway(wires, Arc::clone(&pool), prices, Arc::clone(&ledger));
-        open_books(&gateway, &settings.now(), lines).await?;
+        open_books(&gateway, &settings, lines).await?;
         let wheel =
             Arc::new(Wheel::new(sources, settings.clone(), Arc::clone(&pool), gateway.clone(), loaded.warnings));
         let desk = Desk::new(ops::Parts {
@@ -204,7 +202,7 @@ fn gateway(wires: tokens::Wires, pool: Arc<Pool>, prices: Prices, ledger: Arc<dy
 }
 
 /// Enters what an earlier process left open, and counts what budgets have spent.
-async fn open_books(gateway: &Gateway, settings: &Settings, lines: &mut Lines<'_>) -> Result<(), Failure> {
+async fn open_books(gateway: &Gateway, settings: &Live, lines: &mut Lines<'_>) -> Result<(), Failure> {
     let own = gateway.clone();
     let recovered = tokio::task::spawn_blocking(move || own.recover()).await;
     let count = recovered.map_err(Failure::new)?.map_err(Failure::new)?;
@@ -213,7 +211,7 @@ async fn open_books(gateway: &Gateway, settings: &Settings, lines: &mut Lines<'_
             "{count} calls were interrupted when the gateway last ended; they are charged at their worst case"
         ));
     }
-    gateway.budget(settings).await;
+    gateway.budget(&settings.now()).await;
     Ok(())
 }
 

@@ -97,30 +97,7 @@ impl Inner {
         if let Some(lag) = self.books.ledger.lag() {
             return Err(lags(&lag.why.unwrap_or_else(|| "the disk is slow".to_owned())));
         }
-        let asked = Asked { provider: &route.provider.id, model: &route.model, at: call.at };
-        let sent = match &call.payload {
-            Payload::Json(_) => Json::parse(call.splice(&edits).joined()).ok(),
-            _ => None,
-        };
-        let mut max_tokens = None;
-        let worst = match extent(&call.method, &call.endpoint, sent.as_ref()) {
-            Extent::Free => Ok(Money::ZERO),
-            Extent::Unbounded(why) => Err(why.to_owned()),
-            Extent::Bounded { bound, field } => {
-                match self.books.till.worst(&asked, &bound, budgets.left(&scope), SPLICED) {
-                    Worst::Known(worst) => Ok(worst),
-                    Worst::Limited(worst, limit) if limit >= LEAST => {
-                        edits.push(Edit::Set(field.into(), limit.to_string()));
-                        max_tokens = Some(limit);
-                        Ok(worst)
-                    }
-                    Worst::Limited(..) => {
-                        Err("nothing limits the answer, and what is left does not pay for one".to_owned())
-                    }
-                    Worst::Unknown(why) => Err(why.to_string()),
-                }
-            }
-        };
+        let (worst, max_tokens) = self.worst(call, &mut edits, route, budgets.left(&scope));
         let name = name(call, route);
         let why = worst.as_ref().err().map_or("", String::as_str);
         let reservation = budgets.reserve(&scope, worst.as_ref().ok().copied(), &name);
@@ -142,6 +119,38 @@ impl Inner {
             }
         }
         Ok(edits)
+    }
+
+    /// The most that a call can cost as it is sent, or why nobody knows; and the limit that was put on its answer, where
+    /// nothing else limits it and what is `left` pays for one.
+    fn worst(
+        &self,
+        call: &Redacted,
+        edits: &mut Vec<Edit>,
+        route: &Route,
+        left: Money,
+    ) -> (Result<Money, String>, Option<u64>) {
+        let asked = Asked { provider: &route.provider.id, model: &route.model, at: call.at };
+        let sent = match &call.payload {
+            Payload::Json(_) => Json::parse(call.splice(edits).joined()).ok(),
+            _ => None,
+        };
+        let (bound, field) = match extent(&call.method, &call.endpoint, sent.as_ref()) {
+            Extent::Free => return (Ok(Money::ZERO), None),
+            Extent::Unbounded(why) => return (Err(why.to_owned()), None),
+            Extent::Bounded { bound, field } => (bound, field),
+        };
+        match self.books.till.worst(&asked, &bound, left, SPLICED) {
+            Worst::Known(worst) => (Ok(worst), None),
+            Worst::Limited(worst, limit) if limit >= LEAST => {
+                edits.push(Edit::Set(field.into(), limit.to_string()));
+                (Ok(worst), Some(limit))
+            }
+            Worst::Limited(..) => {
+                (Err("nothing limits the answer, and what is left does not pay for one".to_owned()), None)
+            }
+            Worst::Unknown(why) => (Err(why.to_string()), None),
+        }
     }
 
     /// Why the call need not even wait for an account: every route is under a budget that is spent, whoever takes it.
