@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::key::Key;
 use super::layers::Layer;
+use super::observed;
 use super::origins::Origins;
 use super::problem::{Problem, nearest};
 use super::settings::{Alias, ClientRules, Dialectic, Listen, Parking, Settings, Tls, VaultHome, VaultPlace};
@@ -77,6 +78,8 @@ impl Check<'_> {
                 max_parked: usize::try_from(shape.parking.max_parked).unwrap_or(usize::MAX),
             },
             vault: self.vault(shape.vault),
+            metrics_public: shape.metrics.public,
+            otlp: observed::checked(self, shape.otlp).map(Arc::new),
             national_ids: shape.national_ids,
             header_after: shape.header_after.0,
             keep_alive: shape.keep_alive.0,

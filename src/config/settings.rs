@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::budgets::Budget;
 use super::oauth::Oauth;
+use super::observed::Otlp;
 pub use crate::catalog::Limits;
 use crate::catalog::reasoning::{Family, Policy, Show};
 use crate::catalog::{BodyRules, Provider, Redact};
@@ -56,6 +57,10 @@ pub struct Settings {
     pub parking: Parking,
     /// Where secrets rest.
     pub vault: VaultPlace,
+    /// Whether `/metrics` is shown without a client key, account names left out.
+    pub metrics_public: bool,
+    /// The collector that calls are told to, where there is one.
+    pub otlp: Option<Arc<Otlp>>,
     /// Countries whose national numbers of persons count as secrets.
     pub national_ids: Vec<Nation>,
     /// A stream's wait after which 200 and keep-alives are sent.

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::budgets::{BudgetEntry, Zone};
 use super::forms::{Route, Size};
+use super::observed::{MetricsEntry, OtlpEntry};
 use super::settings::{Listen, Mode, Nation, Strategy, VaultHome};
 use crate::catalog::reasoning::{Family, Policy, Show};
 use crate::catalog::{
@@ -58,6 +59,10 @@ pub(super) struct Shape {
     pub parking: ParkingEntry,
     /// Where secrets rest.
     pub vault: VaultEntry,
+    /// The page of counters, `/metrics`.
+    pub metrics: MetricsEntry,
+    /// The collector that calls are told to.
+    pub otlp: OtlpEntry,
     /// Countries whose national numbers of persons count as secrets; none unless named.
     pub national_ids: Vec<Nation>,
     /// Providers by id; a shipped id needs no stanza, one here overrides only the keys it names.
@@ -227,6 +232,8 @@ impl Default for Shape {
             timeouts: Timeouts::default().into(),
             parking: ParkingEntry::default(),
             vault: VaultEntry::default(),
+            metrics: MetricsEntry::default(),
+            otlp: OtlpEntry::default(),
             national_ids: Vec::new(),
             providers: BTreeMap::new(),
             accounts: Vec::new(),

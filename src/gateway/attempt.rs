@@ -19,6 +19,7 @@ use crate::adapter::{self, ask_usage, edits_of};
 use crate::config::{Account, Settings};
 use crate::kit::{Fault, Kind, Secret};
 use crate::redact::Redacted;
+use crate::telemetry::TRACEPARENT;
 use crate::wire::sse::{self, Frames};
 use crate::wire::{Edit, Endpoint, Payload};
 
@@ -61,7 +62,10 @@ impl Attempt<'_> {
         let waits = Waits::of(provider.timeouts, call);
         let began = Instant::now();
         let deadline = began + waits.first_byte;
-        let request = self.encode(call, account, edits);
+        let mut request = self.encode(call, account, edits);
+        if !provider.drop_headers.iter().any(|name| name == TRACEPARENT) {
+            journal.traced(&mut request.headers);
+        }
         journal.purse.sends();
         let sent = self.inner.upstream.send(self.settings, provider, account, self.secret, request);
         let incoming = timeout_at(deadline, sent).await.unwrap_or_else(|_| Err(self.silent(waits.first_byte)))?;

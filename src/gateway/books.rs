@@ -7,6 +7,7 @@ use super::budgets::Budgets;
 use super::purse::Purse;
 use super::till::Till;
 use crate::store::{Durable, Entry, Ledger};
+use crate::telemetry::Telemetry;
 
 /// The books of a gateway, one set for all its calls.
 pub(super) struct Books {
@@ -16,14 +17,15 @@ pub(super) struct Books {
     pub(super) till: Till,
     /// What they may cost.
     pub(super) budgets: Arc<Budgets>,
+    /// What others are told of them.
+    pub(super) telemetry: Arc<Telemetry>,
     /// How many are under way.
     pub(super) in_flight: AtomicUsize,
 }
 
 impl Books {
     /// Closes a call: what it set aside goes back, every budget is charged with what it cost, and its entry is queued.
-    pub(super) fn close(&self, mut entry: Entry, purse: &mut Purse) -> Durable {
-        purse.charge(&mut entry.spend);
+    pub(super) fn close(&self, entry: Entry, purse: &mut Purse) -> Durable {
         let (held, kept) = purse.empty();
         if !self.budgets.any() && held.is_empty() && !kept {
             return self.ledger.record(entry);

@@ -162,7 +162,8 @@ impl Inner {
         let Chosen { at, lease, newer } = chosen;
         let (route, account) = (&plan.routes[*at], lease.account());
         // what may not be sent is no attempt
-        let call = call.pass(plan.redact(route, settings.clients.get(&call.caller.name)), &self.known)?;
+        let policy = plan.redact(route, settings.clients.get(&call.caller.name));
+        let call = call.pass(policy, &self.known).inspect_err(|_| self.books.telemetry.meters.blocked())?;
         let amendment = tries.amended.as_ref().filter(|(adapter, _)| *adapter == route.provider.adapter);
         let amendment = amendment.map(|(_, edits)| edits.as_slice());
         let mut attempt = Attempt { inner: self, settings, plan, route, lease, secret: None, amendment };
@@ -181,7 +182,9 @@ impl Inner {
         let failure = match attempt.run(call, &edits, journal).await {
             Ok(opened) => {
                 lease.answered();
-                let opened = restored(opened, call.masks());
+                let masks = call.masks();
+                self.books.telemetry.meters.masked(masks.as_ref().map_or(0, |masks| masks.len()));
+                let opened = restored(opened, masks);
                 return Ok(veiled(opened, reason::show(settings, &call.caller), &call.endpoint));
             }
             Err(failure) => failure,
