@@ -18,10 +18,11 @@ use std::time::{Duration, Instant};
 use http::HeaderMap;
 use keywheel::accounts::{Pool, Wanted};
 use keywheel::config::{self, Strategy};
+use keywheel::gateway::budgets::{Budgets, Scope};
 use keywheel::kit::window::{Fills, Reach, Span, What, Window};
 use keywheel::kit::{CallId, Clock, Money, Secret, Usage};
 use keywheel::redact::Known;
-use keywheel::store::{Attempt, Context, Entry, Outcome, Spend};
+use keywheel::store::{Attempt, Context, Entry, Memory, Outcome, Spend};
 use keywheel::telemetry::{Gaps, Telemetry, Told};
 use keywheel::wire::sse::Frames;
 use keywheel::wire::{Call, Caller, Edit, Endpoint, Json};
@@ -71,6 +72,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         let what = format!("redact::Known::hits, {what}");
         tell(&what, least(20, || known.hits(&text).map(|hits| hits.len())), text.len())?;
     }
+    let none = Arc::new(Budgets::default());
+    tell("gateway::budgets, none set", least(1_000_000, || none.any()), 0)?;
+    let (two, scope) = (budgets()?, scope());
+    let reserve = || two.reserve(&scope, Some(Money::from_pico(1)), "bench/m").map(drop);
+    tell("gateway::budgets::reserve and back, 2 budgets", least(100_000, reserve), 0)?;
     let (telemetry, entry, gaps) = (Telemetry::default(), entry(), Gaps::default());
     tell("telemetry::Telemetry::ended, counted", least(20_000, || telemetry.ended(&entry, None, None, &gaps)), 0)?;
     let call = Call::placed(entry.at, Endpoint::Chat, HeaderMap::new(), Json::parse(small)?, Arc::new(Caller::owner()));
@@ -165,6 +171,21 @@ fn window(what: What, at: usize) -> Window {
     let (limit, left) = (Some(1_000_000_000), Some(900_000_000 - at as u64));
     let reset = Some(Clock::system().now().after(Duration::from_secs(600)));
     Window { what, span: Span::Minute, reach: Reach::Model, limit, left, reset, fills: Fills::Evenly }
+}
+
+/// A budget for all calls of a day, and one for each client's month.
+fn budgets() -> Result<Arc<Budgets>, Box<dyn Error>> {
+    let text = "[budgets.all]\nlimit_usd = \"100\"\nper = \"day\"\n\
+                [budgets.own]\nlimit_usd = \"100\"\nper = \"month\"\neach = \"client\"\n";
+    let (budgets, ledger, settings) = (Arc::new(Budgets::default()), Memory::new(), config::parse(text)?);
+    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    runtime.block_on(budgets.apply(&ledger, &settings, Clock::system().now()));
+    Ok(budgets)
+}
+
+fn scope() -> Scope<'static> {
+    let at = Clock::system().now();
+    Scope { at, client: "bench", project: None, session: None, provider: "bench", account: Some("a"), model: "m" }
 }
 
 /// Eight accounts' keys.

@@ -8,7 +8,7 @@ use super::failure::Failure;
 use super::start::{GRACE, LEDGER_FILE};
 use super::{bodies, leader, settings};
 use crate::catalog::Provider;
-use crate::cli::{AccountVerb, Cost, Exit, Format, Lines, ModelVerb, ProviderVerb, Requests, cost, show};
+use crate::cli::{AccountVerb, Cost, Exit, Format, Lines, ModelVerb, ProviderVerb, Requests, budgets, cost, show};
 use crate::client::Remote;
 use crate::config::Paths;
 use crate::kit::{Clock, Time};
@@ -120,6 +120,12 @@ pub(super) async fn requests(asked: &Requests, paths: &Paths, lines: &mut Lines<
 
 /// What calls consumed and cost; read from the ledger's file when no gateway runs.
 pub(super) async fn costs(asked: &Cost, paths: &Paths, lines: &mut Lines<'_>) -> Result<(), Failure> {
+    if asked.budgets {
+        return match ask(paths, Ask::Budgets).await? {
+            Reply::Budgets(rows) => Ok(budgets::show(lines, asked.format, &rows)?),
+            other => Err(unexpected(&other)),
+        };
+    }
     let now = Clock::system().now();
     let since = asked.since.map(|since| since.moment(now));
     let question = Ask::Costs { by: asked.by.clone(), since: since.map(Time::as_micros) };

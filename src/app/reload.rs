@@ -111,6 +111,8 @@ impl Wheel {
             done.push_str(remark);
         }
         *self.words() = Words { failed: None, remarks };
+        // a budget that is new counts what was spent before it is relied on
+        self.gateway.budget(&settings).await;
         // accounts first: a call that plans by the new settings must find them
         self.pool.apply(&settings);
         self.settings.replace(settings);

@@ -105,14 +105,13 @@ impl House {
         let pool = Pool::new(clock.clone());
         pool.apply(&loaded.settings);
         let (rests, damage) = Rests::open(&paths.state, Arc::clone(&pool));
-        if let Some(damage) = damage {
-            lines.say(format_args!("warning: {damage}"));
-        }
+        damage.into_iter().for_each(|damage| lines.say(format_args!("warning: {damage}")));
         let settings = Live::new(loaded.settings);
         let wires = wires(&settings, &vault, known, &clock, &pool);
         let (capture, shelf) = history::open(&wires, &paths)?;
         let records = Records { ledger, capture };
         let (gateway, refresher, exporter) = gateway(wires, &pool, prices, &records);
+        open_books(&gateway, &settings, lines).await?;
         let wheel =
             Arc::new(Wheel::new(sources, settings.clone(), Arc::clone(&pool), gateway.clone(), loaded.warnings));
         let desk = Desk::new(ops::Parts {
@@ -238,6 +237,20 @@ fn gateway(
         Gateway::new(crate::gateway::Parts { settings, clock, pool, credentials, known, prices, ledger, capture });
     let exporter = Exporter::start(gateway.telemetry(), live, source);
     (gateway, refresher, exporter)
+}
+
+/// Enters what an earlier process left open, and counts what budgets have spent.
+async fn open_books(gateway: &Gateway, settings: &Live, lines: &mut Lines<'_>) -> Result<(), Failure> {
+    let own = gateway.clone();
+    let recovered = tokio::task::spawn_blocking(move || own.recover()).await;
+    let count = recovered.map_err(Failure::new)?.map_err(Failure::new)?;
+    if count > 0 {
+        lines.say(format_args!(
+            "{count} calls were interrupted when the gateway last ended; they are charged at their worst case"
+        ));
+    }
+    gateway.budget(&settings.now()).await;
+    Ok(())
 }
 
 /// How many models can be called.

@@ -25,6 +25,9 @@ pub struct Cost {
     /// Only calls since then: 30d, 12h, or a day in UTC such as 2026-11-01
     #[arg(long, value_name = "TIME", value_parser = since)]
     pub since: Option<Since>,
+    /// Show how budgets stand instead: spent, set aside, left, and when they reset
+    #[arg(long, conflicts_with_all = ["by", "since", "csv"])]
+    pub budgets: bool,
     /// Write comma-separated values
     #[arg(long, conflicts_with = "json")]
     pub csv: bool,

@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod bodies;
+pub mod budgets;
 pub mod command;
 pub mod cost;
 pub mod dialectics;

@@ -21,6 +21,9 @@ pub fn status(lines: &mut Lines<'_>, format: Format, status: &Status) -> io::Res
     }
     lines.data(format_args!("{accounts_ready} of {accounts} accounts ready"))?;
     lines.data(format_args!("{in_flight} calls under way, {parked} waiting for an account"))?;
+    for budget in &status.budgets {
+        lines.data(super::budgets::line(budget))?;
+    }
     for Line { plan, calls, first, last } in &status.waiting {
         let first = first.as_ref().map_or_else(|| "any moment".to_owned(), |at| format!("at {at}"));
         let last = last.as_ref().map_or_else(String::new, |at| format!(", the last by {at}"));

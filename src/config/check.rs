@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::accounts;
 use super::key::Key;
 use super::layers::Layer;
 use super::observed;
@@ -12,6 +11,7 @@ use super::origins::Origins;
 use super::problem::{Problem, nearest};
 use super::settings::{Alias, ClientRules, Dialectic, Listen, Parking, Settings, Tls, VaultHome, VaultPlace};
 use super::shape::{AliasEntry, ClientEntry, DialecticEntry, Shape, VaultEntry};
+use super::{accounts, budgets};
 use crate::catalog::reasoning::Policy;
 use crate::catalog::stanza::header_flaw;
 use crate::catalog::{Provider, Stanza, Timeouts};
@@ -71,6 +71,8 @@ impl Check<'_> {
             families: shape.reasoning,
             clients: shape.clients.into_iter().map(|(name, client)| self.client(name, client)).collect(),
             dialectics: shape.dialectics.into_iter().map(|(name, entry)| self.dialectic(name, entry)).collect(),
+            budgets: budgets::checked(self, shape.budgets),
+            time_zone: shape.time_zone.0,
             parking: Parking {
                 max_wait: shape.parking.max_wait.0,
                 max_parked: usize::try_from(shape.parking.max_parked).unwrap_or(usize::MAX),

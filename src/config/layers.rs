@@ -65,6 +65,7 @@ const VARIABLES: &[(&str, &str, Write)] = &[
     ("KEYWHEEL_PROXY", "proxy", Write::Text),
     ("KEYWHEEL_DEFAULT_PROVIDER", "default_provider", Write::Text),
     ("KEYWHEEL_DISCOVER", "discover", Write::Plain),
+    ("KEYWHEEL_TIME_ZONE", "time_zone", Write::Text),
     ("KEYWHEEL_HEADER_AFTER", "header_after", Write::Text),
     ("KEYWHEEL_KEEP_ALIVE", "keep_alive", Write::Text),
     ("KEYWHEEL_BODY_LIMIT", "body_limit", Write::Text),

@@ -3,6 +3,7 @@
 use serde_json::Value as Schema;
 use toml::Value;
 
+use super::budgets::Zone;
 use super::forms::{Route, Size, Usd};
 use super::problem::nearest;
 use super::settings::Listen;
@@ -29,6 +30,7 @@ const FORMS: &[(&str, Check)] = &[
     (Wait::FORMAT, form::<Wait>),
     (Size::FORMAT, form::<Size>),
     (Usd::FORMAT, form::<Usd>),
+    (Zone::FORMAT, form::<Zone>),
     (Route::FORMAT, form::<Route>),
     (Listen::FORMAT, form::<Listen>),
     (BaseUrl::FORMAT, form::<BaseUrl>),

@@ -4,6 +4,7 @@
 //! `check` turns the sum into `settings`, and `load` is the way through all of them.
 
 mod accounts;
+pub mod budgets;
 pub mod capture;
 mod check;
 pub mod discover;
@@ -34,6 +35,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 
 pub use crate::catalog::Redact;
+pub use budgets::{Budget, BudgetKind, Counts, Each, Per};
 pub use capture::{Capture, CaptureMode};
 pub use edit::{EditError, Edited, edit, undo};
 pub use forms::Size;

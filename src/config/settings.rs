@@ -9,6 +9,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::budgets::Budget;
 use super::capture::Capture;
 use super::oauth::Oauth;
 use super::observed::Otlp;
@@ -51,6 +52,10 @@ pub struct Settings {
     pub clients: BTreeMap<String, ClientRules>,
     /// Second opinions, by the name after `dialectics/`.
     pub dialectics: BTreeMap<String, Dialectic>,
+    /// What may be spent, by name.
+    pub budgets: BTreeMap<String, Arc<Budget>>,
+    /// The time zone whose midnights begin the days and months of budgets.
+    pub time_zone: jiff::tz::TimeZone,
     /// The waiting room.
     pub parking: Parking,
     /// How `ask` asks.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::budgets::{BudgetEntry, Zone};
 use super::capture::CaptureEntry;
 use super::forms::{Route, Size, Usd};
 use super::observed::{MetricsEntry, OtlpEntry};
@@ -52,6 +53,8 @@ pub(super) struct Shape {
     pub body_limit: Size,
     /// The largest streamed upload.
     pub upload_limit: Size,
+    /// The time zone whose midnights begin the days and months of budgets.
+    pub time_zone: Zone,
     /// How long to wait for providers that say nothing else.
     pub timeouts: Waits,
     /// The waiting room.
@@ -84,6 +87,8 @@ pub(super) struct Shape {
     pub commit: CommitEntry,
     /// Reviews.
     pub review: ReviewEntry,
+    /// What may be spent, by a name of your own.
+    pub budgets: BTreeMap<String, BudgetEntry>,
 }
 
 /// Certificate files in PEM, relative to the configuration folder.
@@ -257,6 +262,7 @@ impl Default for Shape {
             keep_alive: Wait(Duration::from_secs(30)),
             body_limit: Size(64 << 20),
             upload_limit: Size(2 << 30),
+            time_zone: Zone(jiff::tz::TimeZone::UTC),
             timeouts: Timeouts::default().into(),
             parking: ParkingEntry::default(),
             vault: VaultEntry::default(),
@@ -273,6 +279,7 @@ impl Default for Shape {
             ask: AskRules::default(),
             commit: CommitEntry::default(),
             review: ReviewEntry::default(),
+            budgets: BTreeMap::new(),
         }
     }
 }

@@ -39,6 +39,10 @@ pub struct Trace {
     pub attempts: usize,
     /// Microseconds spent waiting for an account.
     pub parked_us: u64,
+    /// Budgets that are spent and let it go on, in words.
+    pub budget: Option<String>,
+    /// The limit that was put on its answer.
+    pub max_tokens: Option<u64>,
     /// How hard the model was told to think, and what was changed for it.
     pub reasoning: Option<String>,
 }
@@ -98,14 +102,20 @@ impl Head {
         let hint = match kind {
             Kind::Throttled(hint, _) | Kind::Overloaded(hint) => hint.or(Some(Duration::from_secs(1))),
             Kind::ClientLimit(hint) => Some(hint),
-            Kind::Exhausted(_) => Some(Duration::from_secs(1)),
+            Kind::Exhausted(_) | Kind::LedgerLag => Some(Duration::from_secs(1)),
+            Kind::BudgetSpent(..) => None,
             _ => return None,
         };
-        let reset = reset.or(if let Kind::Exhausted(at) = kind { at } else { None });
+        let told = if let Kind::Exhausted(at) | Kind::BudgetSpent(at, _) = kind { at } else { None };
+        let reset = reset.or(told);
         if let Some(value) = reset.and_then(|at| HeaderValue::from_str(&at.to_string()).ok()) {
             headers.insert(HeaderName::from_static("x-keywheel-reset-at"), value);
         }
-        reset.map(|at| at.since(now)).or(hint)
+        match kind {
+            // nobody shall ask again by itself
+            Kind::BudgetSpent(..) => None,
+            _ => reset.map(|at| at.since(now)).or(hint),
+        }
     }
 
     /// The headers that tell which way the call went.
@@ -127,6 +137,12 @@ impl Head {
         }
         if trace.attempts > 0 {
             put("x-keywheel-attempts", &trace.attempts.to_string());
+        }
+        if let Some(budget) = &trace.budget {
+            put("x-keywheel-budget", budget);
+        }
+        if let Some(limit) = trace.max_tokens {
+            put("x-keywheel-max-tokens", &limit.to_string());
         }
         if let Some(reasoning) = &trace.reasoning {
             put("x-keywheel-reasoning", reasoning);

@@ -51,18 +51,22 @@ pub(super) struct Attempt<'a> {
 
 impl Attempt<'_> {
     /// Sends the call and waits until its answer has begun: for a stream, until the first data event has come.
-    pub(super) async fn run(&self, call: &mut Redacted, journal: &mut Journal) -> Result<Opened, Failure> {
+    pub(super) async fn run(
+        &self,
+        call: &mut Redacted,
+        edits: &[Edit],
+        journal: &mut Journal,
+    ) -> Result<Opened, Failure> {
         let provider = &self.route.provider;
         let account = self.lease.account();
         let waits = Waits::of(provider.timeouts, call);
         let began = Instant::now();
         let deadline = began + waits.first_byte;
-        let told = reason::told(self.settings, self.plan, self.route, call);
-        let mut request = self.encode(call, account, &told.edits);
-        journal.reasoned(told.note);
+        let mut request = self.encode(call, account, edits);
         if !provider.drop_headers.iter().any(|name| name == TRACEPARENT) {
             journal.traced(&mut request.headers);
         }
+        journal.purse.sends();
         let sent = self.inner.upstream.send(self.settings, provider, account, self.secret, request);
         let incoming = timeout_at(deadline, sent).await.unwrap_or_else(|_| Err(self.silent(waits.first_byte)))?;
         journal.head(incoming.status.as_u16());
@@ -77,8 +81,25 @@ impl Attempt<'_> {
         Ok(opened)
     }
 
+    /// The named changes to the body.
+    pub(super) fn edits(&self, call: &Redacted, journal: &mut Journal) -> Vec<Edit> {
+        let told = reason::told(self.settings, self.plan, self.route, call);
+        journal.reasoned(told.note);
+        let provider = &self.route.provider;
+        let model = Some(self.route.model.as_str()).filter(|model| !model.is_empty());
+        let rules = self.settings.clients.get(&call.caller.name);
+        let mut edits = adapter::of(provider.adapter).edits(provider, call, model);
+        edits.extend(ask_usage(provider, call));
+        edits.extend(told.edits);
+        edits.extend(self.amendment.into_iter().flatten().cloned());
+        edits.extend(edits_of(&provider.body));
+        edits.extend(edits_of(&self.plan.body));
+        edits.extend(rules.iter().flat_map(|rules| edits_of(&rules.body)));
+        edits
+    }
+
     /// The bytes that go out: the client's, with the named changes spliced in.
-    fn encode(&self, call: &mut Redacted, account: &Account, reasoning: &[Edit]) -> Outgoing {
+    fn encode(&self, call: &mut Redacted, account: &Account, edits: &[Edit]) -> Outgoing {
         let provider = &self.route.provider;
         let model = Some(self.route.model.as_str()).filter(|model| !model.is_empty());
         let dialect = adapter::of(provider.adapter);
@@ -92,17 +113,10 @@ impl Attempt<'_> {
                 headers.insert(name, value);
             }
         }
-        let mut edits = dialect.edits(provider, call, model);
-        edits.extend(ask_usage(provider, call));
-        edits.extend_from_slice(reasoning);
-        edits.extend(self.amendment.into_iter().flatten().cloned());
-        edits.extend(edits_of(&provider.body));
-        edits.extend(edits_of(&self.plan.body));
-        edits.extend(rules.iter().flat_map(|rules| edits_of(&rules.body)));
         // an upload is gone once it is sent; dispatch does not try a second time
         let body = match call.take_upload() {
             Some(upload) => Content::Upload(upload),
-            None => Content::Whole(call.splice(&edits)),
+            None => Content::Whole(call.splice(edits)),
         };
         Outgoing { method: call.method.clone(), url, headers, body }
     }

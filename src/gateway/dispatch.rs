@@ -61,7 +61,9 @@ impl Inner {
         self.known.heed(&settings.national_ids);
         let planned = query.plan().and_then(|plan| {
             let asked = reason::asked(&call.headers)?.or(level);
-            Ok(Plan { asked, ..plan })
+            let other = |route: &str| Query { model: Some(route), ..query }.plan();
+            let plan = self.detoured(plan, &call, &mut journal, other);
+            self.has_no_room(&call, &plan, &journal).map_or(Ok(Plan { asked, ..plan }), Err)
         });
         let result = match planned {
             Ok(plan) => match self.pool.admit(&call.caller.name, expect::need(&call)) {
@@ -123,6 +125,7 @@ impl Inner {
             };
             let fault = self.known.clean_fault(fault);
             journal.fault(&fault);
+            journal.failed(&fault);
             let begun = upload && !matches!(call.payload, Payload::Upload(_));
             if let Some(remedy) = remedy {
                 if begun {
@@ -166,6 +169,11 @@ impl Inner {
         // what may not be sent is no attempt
         let policy = plan.redact(route, settings.clients.get(&call.caller.name));
         let call = call.pass(policy, &self.known).inspect_err(|_| self.books.telemetry.meters.blocked())?;
+        let amendment = tries.amended.as_ref().filter(|(adapter, _)| *adapter == route.provider.adapter);
+        let amendment = amendment.map(|(_, edits)| edits.as_slice());
+        let mut attempt = Attempt { inner: self, settings, plan, route, lease, secret: None, amendment };
+        let edits = attempt.edits(call, journal);
+        let edits = self.set_aside(call, edits, (route, lease), journal).await?;
         journal.attempt(&route.provider.id, &account.id, &route.model);
         let secret = match newer {
             Some(newer) => Some(newer.clone()),
@@ -175,17 +183,8 @@ impl Inner {
                 Err(_) => return Err(late_secret(account).into()),
             },
         };
-        let amendment = tries.amended.as_ref().filter(|(adapter, _)| *adapter == route.provider.adapter);
-        let attempt = Attempt {
-            inner: self,
-            settings,
-            plan,
-            route,
-            lease,
-            secret: secret.as_ref(),
-            amendment: amendment.map(|(_, edits)| edits.as_slice()),
-        };
-        let failure = match attempt.run(call, journal).await {
+        attempt.secret = secret.as_ref();
+        let failure = match attempt.run(call, &edits, journal).await {
             Ok(opened) => {
                 lease.answered();
                 let masks = call.masks();

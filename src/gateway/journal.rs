@@ -10,7 +10,10 @@ use http::{HeaderMap, HeaderValue};
 
 use super::attempt::Opened;
 use super::books::Books;
+use super::budgets::Scope;
 use super::gauge::Gauge;
+use super::purse::Purse;
+use super::router::Route;
 use super::tally::{Held, Uncounted};
 use super::till::Asked;
 use super::{Trace, session};
@@ -51,6 +54,8 @@ pub(super) struct Journal {
     pub(super) guest: Option<Guest>,
     /// Collects what passes by, where bodies are kept.
     pub(super) tap: Option<Box<Tap>>,
+    /// What it has set aside of budgets.
+    pub(super) purse: Purse,
 }
 
 impl Journal {
@@ -114,6 +119,7 @@ impl Journal {
             reasoning: None,
             guest: None,
             tap: None,
+            purse: Purse::default(),
         }
     }
 
@@ -179,11 +185,39 @@ impl Journal {
     /// Notes why the attempt under way failed.
     pub(super) fn fault(&mut self, fault: &Fault) {
         self.with(|entry| {
-            if let Some(attempt) = entry.attempts.last_mut() {
+            // what kept the call from another attempt is not the fault of the last one
+            if let Some(attempt) = entry.attempts.last_mut().filter(|attempt| attempt.fault.is_none()) {
                 attempt.fault = Some(fault.kind.code().to_owned());
                 attempt.why = Some(fault.message.to_string());
             }
         });
+    }
+
+    /// Notes why a budget kept the call from a route.
+    pub(super) fn unaffordable(&mut self, route: &str, account: &str, fault: &Fault) {
+        let (route, account, verdict) = (route.to_owned(), account.to_owned(), fault.message.to_string());
+        self.with(|entry| entry.decisions.push(Decision { route, account, verdict }));
+    }
+
+    /// The attempt under way has failed, and another may follow.
+    pub(super) fn failed(&mut self, fault: &Fault) {
+        let last = self.entry.as_ref().and_then(|entry| entry.attempts.last());
+        let refused = last.and_then(|attempt| attempt.status).is_some_and(|status| status >= 400);
+        self.purse.failed(fault, refused);
+    }
+
+    /// The call on a route, as budgets see it.
+    pub(super) fn scope<'a>(&'a self, call: &'a Call, route: &'a Route, account: Option<&'a str>) -> Scope<'a> {
+        let context = self.entry.as_ref().map(|entry| &entry.context);
+        Scope {
+            at: call.at,
+            client: &call.caller.name,
+            project: context.and_then(|context| context.project.as_deref()),
+            session: context.and_then(|context| context.session_id.as_deref()),
+            provider: &route.provider.id,
+            account,
+            model: &route.model,
+        }
     }
 
     /// Notes why the accounts of a route were passed over.
@@ -271,6 +305,8 @@ impl Journal {
             model: entry.model.clone(),
             attempts: entry.attempts.len(),
             parked_us: entry.parked_us,
+            budget: self.purse.warning.clone(),
+            max_tokens: self.purse.max_tokens,
             reasoning: self.reasoning.clone(),
         })
     }
@@ -330,12 +366,13 @@ impl Journal {
                 if let (Some(guest), Some(tokens)) = (&mut self.guest, tokens) {
                     guest.used(tokens);
                 }
+                self.purse.charge(&mut entry.spend);
                 if let Some(tap) = self.tap.take() {
                     tap.ends(&entry);
                 }
                 self.books.telemetry.ended(&entry, self.trace.as_ref(), self.told.take(), &self.gaps);
                 match uncounted {
-                    None => self.books.ledger.record(entry),
+                    None => self.books.close(entry, &mut self.purse),
                     Some((unsaid, report)) => self.record_and_count(entry, report, unsaid),
                 }
             }
@@ -346,7 +383,9 @@ impl Journal {
     fn record_and_count(&mut self, entry: Entry, report: Report, unsaid: Unsaid) -> Durable {
         let durable = self.books.ledger.record(entry.clone());
         let bill = self.bill.take().map(|bill| bill.of(self.guest.as_ref()));
-        self.books.tally.count(Uncounted { entry, report, unsaid, request: self.request.take(), bill });
+        // what is set aside stays so until the count is known
+        let (request, purse) = (self.request.take(), std::mem::take(&mut self.purse));
+        self.books.tally.count(Uncounted { entry, report, unsaid, request, bill, purse });
         durable
     }
 }

@@ -5,6 +5,7 @@ pub mod answer;
 mod attempt;
 mod balance;
 mod books;
+pub mod budgets;
 mod dialectics;
 mod dispatch;
 mod drift;
@@ -21,6 +22,7 @@ mod metrics;
 mod models;
 mod parking;
 mod probe;
+mod purse;
 mod reason;
 mod relay;
 mod restore;
@@ -31,6 +33,7 @@ mod tally;
 mod till;
 mod tries;
 mod upstream;
+mod worst;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -46,11 +49,11 @@ pub use probe::Proof;
 
 use crate::accounts::{Credentials, Pool};
 use crate::catalog::prices::Prices;
-use crate::config::{Account, Live};
+use crate::config::{Account, Live, Settings};
 use crate::history::Capture;
 use crate::kit::{Clock, Fault, Secret, Time};
 use crate::redact::Known;
-use crate::store::Ledger;
+use crate::store::{Ledger, LedgerError};
 use crate::telemetry::{Page, Telemetry};
 use crate::wire::{Call, Caller};
 use relay::Line;
@@ -98,9 +101,9 @@ impl Gateway {
         let Parts { settings, clock, pool, credentials, known, prices, ledger, capture } = parts;
         let upstream = upstream::Upstream::new();
         let till = Arc::new(till::Till::new(prices));
-        let tally = tally::Tally::new(Arc::clone(&ledger), Arc::clone(&till));
-        let (in_flight, telemetry) = Default::default();
-        let books = Arc::new(books::Books { ledger, till, tally, capture, telemetry, in_flight });
+        let (in_flight, telemetry, budgets): (_, _, Arc<budgets::Budgets>) = Default::default();
+        let tally = tally::Tally::new(Arc::clone(&ledger), Arc::clone(&till), Arc::clone(&budgets));
+        let books = Arc::new(books::Books { ledger, till, budgets, tally, capture, telemetry, in_flight });
         let models = models::Directory::default();
         let parking = parking::Parking::default();
         let started = clock.now();
@@ -150,6 +153,32 @@ impl Gateway {
     /// Other settings are in force: history looks whether it can keep what they ask for.
     pub fn look_at_capture(&self) {
         self.0.books.capture.look();
+    }
+
+    /// Puts the budgets of these settings in force; new ones know what the ledger knows when this is done.
+    pub async fn budget(&self, settings: &Settings) {
+        let books = &self.0.books;
+        books.budgets.apply(&*books.ledger, settings, self.0.clock.now()).await;
+    }
+
+    /// How every budget stands.
+    pub fn budgets(&self) -> Vec<budgets::Line> {
+        self.0.books.budgets.lines(self.0.clock.now())
+    }
+
+    /// Enters the calls that an earlier process did not live to see the end of; gives how many. Blocking; called once, before
+    /// any call.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub fn recover(&self) -> Result<usize, LedgerError> {
+        let ledger = &self.0.books.ledger;
+        let holds = ledger.holds()?;
+        let count = holds.len();
+        for (id, hold) in holds {
+            drop(ledger.settle(hold.interrupted(id)));
+        }
+        Ok(count)
     }
 
     /// Asks every provider whose models are not stated, and that was not asked within the last hour, for them.

@@ -12,6 +12,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::books::close;
+use super::budgets::Budgets;
+use super::purse::Purse;
 use super::till::{Asked, Till};
 use crate::accounts::Bill;
 use crate::kit::Usage;
@@ -47,11 +50,14 @@ pub(super) struct Uncounted {
     pub(super) request: Option<Held>,
     /// Where the guess was charged.
     pub(super) bill: Option<Bill>,
+    /// What is set aside of budgets until the count is known.
+    pub(super) purse: Purse,
 }
 
 struct Desk {
     ledger: Arc<dyn Ledger>,
     till: Arc<Till>,
+    budgets: Arc<Budgets>,
     held: AtomicUsize,
     // a std mutex: it is held for a push or a pop, never while something is counted
     queue: Mutex<Queue>,
@@ -68,9 +74,17 @@ struct Queue {
 }
 
 impl Tally {
-    pub(super) fn new(ledger: Arc<dyn Ledger>, till: Arc<Till>) -> Self {
+    pub(super) fn new(ledger: Arc<dyn Ledger>, till: Arc<Till>, budgets: Arc<Budgets>) -> Self {
         let held = AtomicUsize::new(0);
-        Self(Arc::new(Desk { ledger, till, held, queue: Mutex::default(), work: Condvar::new(), idle: Condvar::new() }))
+        Self(Arc::new(Desk {
+            ledger,
+            till,
+            budgets,
+            held,
+            queue: Mutex::default(),
+            work: Condvar::new(),
+            idle: Condvar::new(),
+        }))
     }
 
     /// Keeps the body of a call, as long as there is room.
@@ -91,6 +105,8 @@ impl Tally {
         let waiting: usize = queue.jobs.len() * (64 << 10);
         if waiting + self.0.held.load(Ordering::Acquire) > 2 * MOST_HELD {
             tracing::warn!(call = %job.entry.id, "too many calls without usage: the tokens of this one are guessed");
+            drop(queue);
+            self.0.close(job.entry, job.purse);
             return;
         }
         queue.jobs.push_back(job);
@@ -132,7 +148,7 @@ impl Desk {
     }
 
     fn count(&self, job: Uncounted, words: &Vocabulary) {
-        let Uncounted { mut entry, report, unsaid, request, bill } = job;
+        let Uncounted { mut entry, report, unsaid, request, bill, purse } = job;
         let body = request.as_ref().and_then(|held| Json::parse(held.body.clone()).ok());
         let usage = unsaid.count(body.as_ref(), words);
         if let Some(bill) = bill {
@@ -145,7 +161,12 @@ impl Desk {
             at: entry.at,
         };
         entry.spend = self.till.settle(&asked, Report { usage: Some(usage), split: Split::Counted, ..report });
-        drop(self.ledger.record(entry));
+        purse.charge(&mut entry.spend);
+        self.close(entry, purse);
+    }
+
+    fn close(&self, entry: Entry, mut purse: Purse) {
+        drop(close(&*self.ledger, &self.budgets, entry, &mut purse));
     }
 }
 

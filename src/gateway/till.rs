@@ -23,6 +23,16 @@ pub(super) struct Asked<'a> {
     pub(super) at: Time,
 }
 
+/// The most that a call can cost.
+pub(super) enum Worst {
+    /// So much.
+    Known(Money),
+    /// Nothing limits its answer: so much, when it is limited to so many tokens.
+    Limited(Money, u64),
+    /// It has none.
+    Unknown(Unbounded),
+}
+
 impl Till {
     pub(super) fn new(prices: Prices) -> Self {
         Self(ArcSwap::from_pointee(prices), Drift::default())
@@ -53,6 +63,25 @@ impl Till {
     /// The longest answer of a model in tokens, where that is known.
     pub(super) fn longest(&self, asked: &Asked<'_>) -> Option<u64> {
         self.0.load().model(asked.provider, asked.model)?.prices.max_output
+    }
+
+    /// The most that a call can cost. Where nothing limits its answer, the longest one up to `longest` that `left` pays for.
+    pub(super) fn worst(&self, asked: &Asked<'_>, bound: &Bound, left: Money, longest: u64) -> Worst {
+        let prices = self.0.load();
+        let billing = Billing { at: asked.at, service_tier: None, region: None, speed: None };
+        let query = Query { provider: asked.provider, asked: asked.model, answered: None, billing };
+        match prices.worst_case(&query, bound) {
+            Ok(worst) => Worst::Known(worst),
+            Err(Unbounded::Output) => {
+                let limited = prices.affordable_output(&query, bound, left).and_then(|affordable| {
+                    let limit = affordable.min(longest);
+                    let bound = Bound { max_tokens: Some(limit), ..*bound };
+                    Ok((prices.worst_case(&query, &bound)?, limit))
+                });
+                limited.map_or_else(Worst::Unknown, |(worst, limit)| Worst::Limited(worst, limit))
+            }
+            Err(why) => Worst::Unknown(why),
+        }
     }
 
     /// What the call cost. The provider's own figure wins; without usage the call is unpriced.

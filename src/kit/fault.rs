@@ -80,6 +80,10 @@ pub enum Kind {
     Broken,
     /// No account can take the call before the stated time, where one is known.
     Exhausted(Option<Time>),
+    /// A budget of the gateway's owner has no room for the call, until the stated time where one is known.
+    BudgetSpent(Option<Time>, Within),
+    /// The ledger is behind, so a budget that must hold cannot be kept just now.
+    LedgerLag,
     /// The client left; nobody is told.
     Left,
     /// A defect or a full disk on our side.
@@ -97,6 +101,17 @@ pub enum Scope {
     Concurrency,
     /// Every model of the account, whose use grew too fast: it may grow, but more slowly.
     Ramp,
+}
+
+/// How far a budget without room reaches: what else may still take the call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Within {
+    /// This account only: another one may.
+    Account,
+    /// This provider or model: another route may.
+    Route,
+    /// Whatever the caller asks for.
+    All,
 }
 
 /// Whose fault it is: who cools down.
@@ -144,6 +159,7 @@ impl Kind {
             Self::Overloaded(_) | Self::Upstream(_) | Self::Stalled | Self::Broken => Blame::Provider,
             Self::Unreachable => Blame::Network,
             Self::Exhausted(_) | Self::Internal | Self::VaultLocked | Self::NoSecret => Blame::Gateway,
+            Self::BudgetSpent(..) | Self::LedgerLag => Blame::Gateway,
         }
     }
 
@@ -152,6 +168,9 @@ impl Kind {
         match self {
             Self::Invalid(_) | Self::Filtered | Self::Unauthorized | Self::Forbidden | Self::NotFound => Next::Stop,
             Self::ClientLimit(_) | Self::Left | Self::Internal | Self::Stalled | Self::Broken => Next::Stop,
+            Self::BudgetSpent(_, Within::All) | Self::LedgerLag => Next::Stop,
+            Self::BudgetSpent(_, Within::Account) => Next::OtherAccount,
+            Self::BudgetSpent(_, Within::Route) => Next::OtherRoute,
             Self::KeyRejected | Self::Blocked | Self::OutOfCredit(_) | Self::OverBudget(_) => Next::OtherAccount,
             Self::NeedsLogin | Self::StaleToken(_) | Self::VaultLocked | Self::NoSecret => Next::OtherAccount,
             Self::Throttled(..) | Self::ModelMissing | Self::Unreachable => Next::OtherAccount,
@@ -171,8 +190,8 @@ impl Kind {
             Self::Forbidden | Self::KeyRejected | Self::Blocked | Self::NeedsLogin => 403,
             Self::NotFound | Self::ModelMissing => 404,
             Self::ClientLimit(_) | Self::Throttled(..) | Self::Exhausted(_) => 429,
-            Self::OutOfCredit(_) | Self::OverBudget(_) => 402,
-            Self::Overloaded(_) | Self::StaleToken(_) | Self::VaultLocked | Self::NoSecret => 503,
+            Self::OutOfCredit(_) | Self::OverBudget(_) | Self::BudgetSpent(..) => 402,
+            Self::Overloaded(_) | Self::StaleToken(_) | Self::VaultLocked | Self::NoSecret | Self::LedgerLag => 503,
             Self::Upstream(_) | Self::Unreachable | Self::Broken => 502,
             Self::Stalled => 504,
             Self::Left => 499,
@@ -204,6 +223,8 @@ impl Kind {
             Self::Stalled => "upstream_timeout",
             Self::Broken => "upstream_disconnected",
             Self::Exhausted(_) => "no_account_available",
+            Self::BudgetSpent(..) => "budget_exceeded",
+            Self::LedgerLag => "ledger_lag",
             Self::Left => "client_left",
             Self::Internal => "internal_error",
         }

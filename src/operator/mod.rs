@@ -3,6 +3,7 @@
 //! `ops` answers in process, `client` carries the same question over the socket; both sides share these types, so a
 //! new question is one variant here and one arm in `ops`.
 
+pub mod budgets;
 pub mod exchanged;
 pub mod explained;
 mod handed;
@@ -12,6 +13,7 @@ pub mod records;
 use std::future::Future;
 use std::pin::Pin;
 
+pub use budgets::BudgetRow;
 pub use exchanged::Exchanged;
 pub use handed::Handed;
 pub use placed::{Calling, Given, Placed};

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Handed;
 use super::exchanged::Exchanged;
 use super::explained::Explained;
+use super::{BudgetRow, Handed};
 use crate::kit::Usage;
 
 /// A question or an order.
@@ -46,6 +46,8 @@ pub enum Ask {
         /// Only calls from this time on, in microseconds since the epoch.
         since: Option<i64>,
     },
+    /// How budgets stand.
+    Budgets,
     /// Why a past call went where it went.
     Explain {
         /// The beginning of its id.
@@ -126,6 +128,8 @@ pub enum Reply {
     },
     /// To `Costs`.
     Costs(Vec<CostRow>),
+    /// To `Budgets`.
+    Budgets(Vec<BudgetRow>),
     /// To `Explain`.
     Explained(Box<Explained>),
     /// To an order: what was done, in words.
@@ -188,6 +192,9 @@ pub struct Status {
     pub accounts_ready: usize,
     /// All accounts.
     pub accounts: usize,
+    /// Budgets, without the parts that have room.
+    #[serde(default)]
+    pub budgets: Vec<BudgetRow>,
     /// What is wrong now, in sentences; empty when all is well.
     pub warnings: Vec<String>,
 }

@@ -1,5 +1,6 @@
 //! The operator in process: answers every question a face may ask from the rooms that know.
 
+mod budgets;
 mod calls;
 mod costs;
 mod explain;
@@ -86,6 +87,8 @@ impl Desk {
             format!("the ledger is {} calls and {} s behind: {why}", lag.queued, lag.behind.as_secs())
         }));
         warnings.extend(history::warnings(self.0.shelf.standing(), self.0.clock.now()));
+        let budgets = self.0.gateway.budgets();
+        warnings.extend(budgets::warnings(&budgets));
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
@@ -96,6 +99,7 @@ impl Desk {
             waiting: lists::waiting(&self.0.gateway),
             accounts_ready: rows.iter().filter(|row| row.standing == Standing::Ready).count(),
             accounts: rows.len(),
+            budgets: budgets::notable(&budgets),
             warnings,
         }
     }
@@ -139,6 +143,7 @@ impl Desk {
                 self.read(move |ledger| exchanged(ledger, &*shelf, &id)).await
             }
             Ask::Costs { by, since } => self.read(move |ledger| costs(ledger, &by, since)).await,
+            Ask::Budgets => Ok(Reply::Budgets(budgets::rows(&self.0.gateway.budgets()))),
             Ask::Explain { id } => self.read(move |ledger| explain(ledger, &id)).await,
             Ask::Reload => self.0.helm.reload().await.map(Reply::Done).map_err(Refusal::bad_config),
             Ask::RefreshAccount { id } => self.refresh(&settings, &id).await,

@@ -80,11 +80,13 @@ pub enum Outcome {
     Broken,
     /// The client left first.
     Left,
+    /// The gateway itself ended in the middle; charged at its worst case.
+    Interrupted,
 }
 
 impl Outcome {
     /// Every way to end.
-    const ALL: [Self; 4] = [Self::Completed, Self::Failed, Self::Broken, Self::Left];
+    const ALL: [Self; 5] = [Self::Completed, Self::Failed, Self::Broken, Self::Left, Self::Interrupted];
 
     /// Its word in the ledger and in lists.
     pub const fn word(self) -> &'static str {
@@ -93,6 +95,7 @@ impl Outcome {
             Self::Failed => "failed",
             Self::Broken => "broken",
             Self::Left => "left",
+            Self::Interrupted => "interrupted",
         }
     }
 

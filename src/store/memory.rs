@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::{By, Durable, Entry, Filter, Ledger, LedgerError, Total, prefix};
+use super::{By, Counting, Durable, Entry, Filter, Ledger, LedgerError, Spent, Total, prefix};
 use crate::kit::{CallId, Time};
 
 /// The most entries that are kept; the oldest leave first.
@@ -35,6 +35,23 @@ impl Ledger for Memory {
             entries.pop_first();
         }
         Box::pin(std::future::ready(()))
+    }
+
+    fn spent(&self, since: Time) -> Counting {
+        let entries = self.entries();
+        let priced = entries.values().filter(|entry| entry.at >= since);
+        let spent = priced.filter_map(|entry| {
+            Some(Spent {
+                cost: entry.spend.cost?,
+                client: entry.client.clone(),
+                project: entry.context.project.clone(),
+                session_id: entry.context.session_id.clone(),
+                provider: entry.provider.clone(),
+                account: entry.account.clone(),
+                model: entry.model.clone(),
+            })
+        });
+        Box::pin(std::future::ready(Some(spent.collect())))
     }
 
     fn list(&self, filter: &Filter) -> Result<Vec<Entry>, LedgerError> {

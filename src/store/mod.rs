@@ -2,6 +2,7 @@
 
 pub mod choice;
 pub mod entry;
+pub mod hold;
 pub mod memory;
 mod prefix;
 mod spend;
@@ -13,10 +14,11 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::time::Duration;
 
-use crate::kit::Time;
+use crate::kit::{CallId, Time};
 
 pub use choice::Choice;
 pub use entry::{Attempt, Context, Decision, Entry, Filter, Outcome};
+pub use hold::{Hold, Spent};
 pub use memory::Memory;
 pub use spend::Spend;
 pub use sqlite::Sqlite;
@@ -43,6 +45,12 @@ pub enum LedgerError {
 /// inside a tokio runtime.
 pub type Durable = Pin<Box<dyn Future<Output = ()> + Send + Sync>>;
 
+/// Resolves to whether a hold is durable; `false` when the ledger failed or took too long. Await it inside a tokio runtime.
+pub type Held = Pin<Box<dyn Future<Output = bool> + Send + Sync>>;
+
+/// Resolves to what was spent, or to nothing where the ledger closed before it could say.
+pub type Counting = Pin<Box<dyn Future<Output = Option<Vec<Spent>>> + Send + Sync>>;
+
 /// How far the ledger is behind. Nothing is lost: what is queued is tried again until it is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lag {
@@ -59,6 +67,26 @@ pub trait Ledger: Send + Sync {
     /// Queues an entry at once, whether or not the answer is awaited; never blocks and never fails towards the caller.
     /// An entry of the same id replaces the earlier one.
     fn record(&self, entry: Entry) -> Durable;
+
+    /// Queues what a call may cost at most, to be durable before the call is sent; a later one of the same call replaces it.
+    fn hold(&self, id: CallId, hold: Hold) -> Held {
+        // for a ledger that forgets with the process
+        let _ = (id, hold);
+        Box::pin(std::future::ready(true))
+    }
+
+    /// As `record`, and takes out the call's hold in the same step.
+    fn settle(&self, entry: Entry) -> Durable {
+        self.record(entry)
+    }
+
+    /// Holds of calls whose entry never came, as an earlier process left them. Blocking.
+    fn holds(&self) -> Result<Vec<(CallId, Hold)>, LedgerError> {
+        Ok(Vec::new())
+    }
+
+    /// What the calls since then cost: exactly those that were queued before this was asked.
+    fn spent(&self, since: Time) -> Counting;
 
     /// Entries that pass the filter, newest first. Blocking: call it off the async threads.
     fn list(&self, filter: &Filter) -> Result<Vec<Entry>, LedgerError>;

@@ -30,6 +30,6 @@ pub(super) fn log(entry: &Entry, trace: Option<&Trace>) {
     }
     match entry.outcome {
         Outcome::Completed => line!(debug),
-        Outcome::Failed | Outcome::Broken | Outcome::Left => line!(info),
+        Outcome::Failed | Outcome::Broken | Outcome::Left | Outcome::Interrupted => line!(info),
     }
 }

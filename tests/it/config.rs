@@ -94,6 +94,7 @@ fn every_documented_variable_sets_its_key() {
             "hosts" | "origins" => "a.example.com, b.example.com",
             "proxy" => "http://127.0.0.1:3128",
             "default_provider" => "lab",
+            "time_zone" => "UTC",
             "otlp.endpoint" => "http://127.0.0.1:4317",
             "header_after" | "keep_alive" | "parking.max_wait" => "3s",
             "body_limit" | "upload_limit" => "3MiB",

@@ -1,6 +1,7 @@
 //! The ledger in one SQLite file: one thread writes, one connection reads beside it.
 
 mod choices;
+mod holds;
 mod row;
 mod schema;
 mod spend;
@@ -14,9 +15,9 @@ use std::thread::JoinHandle;
 use rusqlite::types::Value;
 use rusqlite::{Connection, params, params_from_iter};
 
-use super::{By, Durable, Entry, Filter, Lag, Ledger, LedgerError, Total, prefix};
-use crate::kit::Time;
-use writer::Queue;
+use super::{By, Counting, Durable, Entry, Filter, Held, Hold, Lag, Ledger, LedgerError, Total, prefix};
+use crate::kit::{CallId, Time};
+use writer::{Queue, Work};
 
 /// A ledger in a file. Dropping it writes what is queued and ends the writer.
 pub struct Sqlite {
@@ -42,6 +43,12 @@ impl Sqlite {
         Ok(Self { path: path.to_owned(), queue, reader, writer: Some(writer) })
     }
 
+    fn write(&self, work: Work) -> Durable {
+        let told = self.queue.push(work);
+        // either way the answer goes out: `lag` says when the entry is not yet written
+        Box::pin(async move { drop(tokio::time::timeout(writer::SLOW, told).await) })
+    }
+
     fn reader(&self) -> MutexGuard<'_, Connection> {
         self.reader.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -49,9 +56,26 @@ impl Sqlite {
 
 impl Ledger for Sqlite {
     fn record(&self, entry: Entry) -> Durable {
-        let told = self.queue.push(entry);
-        // either way the answer goes out: `lag` says when the entry is not yet written
-        Box::pin(async move { drop(tokio::time::timeout(writer::SLOW, told).await) })
+        self.write(Work::Entry(Box::new(entry)))
+    }
+
+    fn hold(&self, id: CallId, hold: Hold) -> Held {
+        let told = self.queue.push(Work::Hold(id, Box::new(hold)));
+        Box::pin(async move { matches!(tokio::time::timeout(writer::SLOW, told).await, Ok(Ok(true))) })
+    }
+
+    fn settle(&self, entry: Entry) -> Durable {
+        self.write(Work::Settle(Box::new(entry)))
+    }
+
+    fn holds(&self) -> Result<Vec<(CallId, Hold)>, LedgerError> {
+        holds::all(&self.reader()).map_err(schema::refused(&self.path))
+    }
+
+    fn spent(&self, since: Time) -> Counting {
+        let (tell, told) = tokio::sync::oneshot::channel();
+        drop(self.queue.push(Work::Count(since, Some(tell))));
+        Box::pin(async move { told.await.ok() })
     }
 
     fn list(&self, filter: &Filter) -> Result<Vec<Entry>, LedgerError> {

@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::oneshot;
 
-use super::super::{Entry, Lag};
+use super::super::{Entry, Hold, Lag, Spent};
 use super::choices::{self, Pruning};
-use super::row;
+use super::{holds, row};
+use crate::kit::{CallId, Time};
 
 /// A commit that takes longer is said to lag.
 pub(super) const SLOW: Duration = Duration::from_secs(1);
@@ -47,19 +48,31 @@ struct State {
     closing: bool,
 }
 
+/// What the thread is asked to do, in the order in which it is asked.
+pub(super) enum Work {
+    /// Write an entry.
+    Entry(Box<Entry>),
+    /// Write an entry and take out its hold.
+    Settle(Box<Entry>),
+    /// Write what a call may cost at most.
+    Hold(CallId, Box<Hold>),
+    /// Say what the calls cost that came since then.
+    Count(Time, Option<oneshot::Sender<Vec<Spent>>>),
+}
+
 struct Pending {
-    entry: Entry,
+    work: Work,
     came: Instant,
     /// Taken once told: a batch that is tried again keeps nobody waiting.
-    done: Option<oneshot::Sender<()>>,
+    done: Option<oneshot::Sender<bool>>,
 }
 
 impl Queue {
-    /// Queues an entry; the receiver hears of its commit, or of the first failure to commit it.
-    pub(super) fn push(&self, entry: Entry) -> oneshot::Receiver<()> {
+    /// Queues work; the receiver hears of its commit, or of the first failure to commit it.
+    pub(super) fn push(&self, work: Work) -> oneshot::Receiver<bool> {
         let (done, told) = oneshot::channel();
         let mut state = self.state();
-        state.pending.push(Pending { entry, came: Instant::now(), done: Some(done) });
+        state.pending.push(Pending { work, came: Instant::now(), done: Some(done) });
         // waking a thread costs a system call; one that is at work looks at the queue again by itself
         if state.asleep {
             self.work.notify_one();
@@ -150,11 +163,11 @@ pub(super) fn run(queue: &Arc<Queue>, mut connection: Connection) {
     let mut pruning = Pruning::default();
     while queue.fill(&mut batch) {
         let (began, last_try) = (Instant::now(), queue.state().closing);
-        let result = commit(&mut connection, &batch, &mut pruning);
+        let result = commit(&mut connection, &mut batch, &mut pruning);
         queue.note(&result);
         for pending in &mut batch {
             // whoever does not wait any more has dropped the receiver
-            pending.done.take().map(|done| done.send(()));
+            pending.done.take().map(|done| done.send(result.is_ok()));
         }
         match result {
             Ok(()) => {
@@ -183,15 +196,34 @@ pub(super) fn run(queue: &Arc<Queue>, mut connection: Connection) {
     }
 }
 
-fn commit(connection: &mut Connection, batch: &[Pending], pruning: &mut Pruning) -> rusqlite::Result<()> {
+fn commit(connection: &mut Connection, batch: &mut [Pending], pruning: &mut Pruning) -> rusqlite::Result<()> {
     let step = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let mut insert = step.prepare_cached(row::INSERT)?;
-    for pending in batch {
-        row::write(&mut insert, &pending.entry)?;
+    let mut counted = Vec::new();
+    // in their order: a count holds the entries before it, and none behind it
+    for (at, pending) in batch.iter().enumerate() {
+        match &pending.work {
+            Work::Entry(entry) => row::write(&mut insert, entry)?,
+            Work::Settle(entry) => {
+                row::write(&mut insert, entry)?;
+                holds::remove(&step, entry.id)?;
+            }
+            Work::Hold(id, hold) => holds::write(&step, *id, hold)?,
+            Work::Count(since, _) => counted.push((at, holds::spent(&step, *since)?)),
+        }
     }
     drop(insert);
-    for pending in batch {
-        choices::write(&step, &pending.entry, pruning)?;
+    for pending in &*batch {
+        if let Work::Entry(entry) | Work::Settle(entry) = &pending.work {
+            choices::write(&step, entry, pruning)?;
+        }
     }
-    step.commit()
+    step.commit()?;
+    for (at, spent) in counted {
+        if let Work::Count(_, tell) = &mut batch[at].work {
+            // whoever does not wait any more has dropped the receiver
+            tell.take().map(|tell| tell.send(spent));
+        }
+    }
+    Ok(())
 }
