@@ -78,6 +78,28 @@ fn assert_did_not_fit(error: &Value) {
     assert_eq!(limit, Money::parse("1").expect("a dollar"), "{words}");
 }
 
+/// What fits is taken, what does not is refused.
+async fn one_by_one_until_nothing_fits(home: &Home, mut spent: Money, limit: Money) {
+    let worst = |words: usize| {
+        let sent = chat(words, false).to_string().len() as i128 - "lab/".len() as i128;
+        Money::from_pico(sent * 1_000_000 + i128::from(LONGEST) * 200_000_000)
+    };
+    loop {
+        let fits = spent.saturating_add(worst(9)) <= limit;
+        let answer = Client::unix(home.socket()).post(CHAT, &chat(9, false)).await;
+        assert_eq!(answer.status, if fits { 200 } else { 402 }, "{spent} of {limit}, {} more", worst(9));
+        if !fits {
+            break;
+        }
+        answer.bytes().await;
+        spent = line(home).0;
+    }
+    assert!(
+        spent.saturating_add(Money::parse("0.03").expect("usd")) > limit,
+        "used up but for one worst case: {spent}"
+    );
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hard_dollar_holds_against_64_clients_and_refuses_only_what_does_not_fit() {
     let lab = lab();
@@ -121,26 +143,7 @@ async fn a_hard_dollar_holds_against_64_clients_and_refuses_only_what_does_not_f
         "{answered} answered, {refused} refused, {spent} of {limit}"
     );
 
-    // one after the other: what fits is taken, what does not is refused
-    let worst = |words: usize| {
-        let sent = chat(words, false).to_string().len() as i128 - "lab/".len() as i128;
-        Money::from_pico(sent * 1_000_000 + i128::from(LONGEST) * 200_000_000)
-    };
-    let mut spent = spent;
-    loop {
-        let fits = spent.saturating_add(worst(9)) <= limit;
-        let answer = Client::unix(&socket).post(CHAT, &chat(9, false)).await;
-        assert_eq!(answer.status, if fits { 200 } else { 402 }, "{spent} of {limit}, {} more", worst(9));
-        if !fits {
-            break;
-        }
-        answer.bytes().await;
-        spent = line(&home).0;
-    }
-    assert!(
-        spent.saturating_add(Money::parse("0.03").expect("usd")) > limit,
-        "used up but for one worst case: {spent}"
-    );
+    one_by_one_until_nothing_fits(&home, spent, limit).await;
     // what costs nothing fits always
     let mut free = chat(3, false);
     free["model"] = json!("lab/free");
