@@ -150,7 +150,7 @@ async fn the_offline_provider_echoes_calls_tools_and_is_slow() {
     let client = home.client(&told);
     let ids: Vec<String> =
         json_lines(&home.run(["model", "list", "--json"])).iter().map(|row| text(&row["id"]).to_owned()).collect();
-    assert_eq!(ids, ["sim/echo", "sim/tools", "sim/slow", "sim/limited"]);
+    assert_eq!(ids, ["sim/echo", "sim/tools", "sim/slow", "sim/limited", "dialectics/sim"]);
     let echoed = client.post(CHAT, &chat("sim/echo")).await.json().await;
     assert_eq!(echoed["choices"][0]["message"]["content"], "hello there");
     let mut body = chat("sim/tools");

@@ -47,7 +47,9 @@ async fn a_key_for_one_provider_is_refused_elsewhere_and_sees_no_other_models() 
         allowed.len() > 1
     })
     .await;
-    assert!(allowed.iter().all(|id| id.starts_with("deepseek/") || id == "cheap"), "{allowed:?}");
+    // a dialectic is asked of what the key may call
+    let own = |id: &String| id.starts_with("deepseek/") || id.starts_with("dialectics/") || id == "cheap";
+    assert!(allowed.iter().all(own) && !allowed.contains(&"dialectics/sim".to_owned()), "{allowed:?}");
     let all = keywheel.client().get("/v1/models").await.text().await;
     assert!(all.contains("openai/gpt-4o-mini") && all.contains("sim/echo"));
 

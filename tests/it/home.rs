@@ -14,7 +14,7 @@ fn a_fresh_home_serves_and_the_line_to_paste_names_a_key_that_works() {
     let words = gateway.said.join("\n");
     let address = gateway.address();
     assert!(words.contains(&format!("listening on unix://{}/run/keywheel.sock", home.path().display())), "{words}");
-    assert!(words.contains("2 accounts, 4 models"), "{words}");
+    assert!(words.contains("2 accounts, 5 models"), "{words}");
 
     let key_file = home.state("client.key");
     let key = std::fs::read_to_string(&key_file).unwrap();
