@@ -2,6 +2,7 @@
 
 mod accounts;
 mod announce;
+mod calls;
 mod clients;
 mod detach;
 mod explain;
@@ -73,8 +74,8 @@ fn act(command: &Command, lines: &mut Lines<'_>) -> Result<(), Failure> {
         Verb::Quota(asked) => switch::quota(asked, &paths, lines),
         Verb::Account(verb) => accounts::run(verb, &paths, lines),
         Verb::Model(verb) => on_one_core(questions::models(verb, &paths, lines)),
-        Verb::Requests(asked) => on_one_core(questions::requests(asked, &paths, lines)),
-        Verb::Cost(asked) => on_one_core(questions::costs(asked, &paths, lines)),
+        Verb::Requests(asked) => on_one_core(calls::list(asked, &paths, lines)),
+        Verb::Cost(asked) => on_one_core(calls::costs(asked, &paths, lines)),
         Verb::Explain(asked) => on_one_core(explain::explain(asked, &paths, lines)),
         Verb::Status(format) => on_one_core(questions::status(*format, &paths, lines)),
         Verb::Stop => on_one_core(questions::stop(&paths, lines)),

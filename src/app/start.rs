@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::announce::{self, Announcement};
 use super::failure::Failure;
-use super::reload::{Sources, Wheel};
+use super::reload::{Governed, Sources, Wheel};
 use super::rests::Rests;
 use super::signals::{Signals, Wish};
 use super::{detach, env, leader, logs, overrides, tokens};
@@ -105,8 +105,8 @@ impl House {
             pool: Some(Arc::clone(&pool)),
         };
         let (gateway, refresher) = gateway(wires, Arc::clone(&pool), prices, Arc::clone(&ledger));
-        let wheel =
-            Arc::new(Wheel::new(sources, settings.clone(), Arc::clone(&pool), gateway.clone(), loaded.warnings));
+        let over = Governed { pool: Arc::clone(&pool), gateway: gateway.clone(), ledger: Arc::clone(&ledger) };
+        let wheel = Arc::new(Wheel::new(sources, settings.clone(), over, loaded.warnings));
         let desk = Desk::new(ops::Parts {
             settings: settings.clone(),
             pool,

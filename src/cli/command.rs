@@ -9,7 +9,7 @@ use super::account::{AddAccount, Chosen, EnableAccounts, ImportAccounts, ListAcc
 use super::explain::Explain;
 use super::login::{Login, RefreshAccounts};
 use super::quota::Quota;
-use super::{Cost, PriceVerb, VaultVerb, wait};
+use super::{Cost, Narrow, PriceVerb, VaultVerb, wait};
 
 /// The heading of the options that every verb takes.
 const PLACES: &str = "Places";
@@ -129,6 +129,15 @@ pub struct Requests {
     /// Only those that did not complete
     #[arg(long)]
     pub failed: bool,
+    /// Which others to leave out
+    #[command(flatten)]
+    pub narrow: Narrow,
+    /// Go on with those that come, until you stop it
+    #[arg(long, conflicts_with = "id")]
+    pub follow: bool,
+    /// Where the time went, in microseconds
+    #[arg(long, requires = "id")]
+    pub timing: bool,
     /// How to write
     #[command(flatten)]
     pub format: Format,

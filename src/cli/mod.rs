@@ -1,6 +1,7 @@
 //! The command line: words in, a `Command` out; records in, lines out. What a command does is in `app`.
 
 pub mod account;
+pub mod chart;
 pub mod command;
 pub mod cost;
 pub mod entry;
@@ -11,7 +12,9 @@ pub mod login;
 mod pages;
 pub mod price;
 pub mod quota;
+pub mod requests;
 pub mod show;
+pub mod since;
 pub mod table;
 pub mod vault;
 mod wait;
@@ -24,6 +27,7 @@ pub use cost::Cost;
 pub use exit::Exit;
 pub use lines::Lines;
 pub use price::PriceVerb;
+pub use requests::Narrow;
 pub use vault::VaultVerb;
 
 use std::ffi::OsString;

@@ -9,7 +9,7 @@ use super::key::Key;
 use super::layers::Layer;
 use super::origins::Origins;
 use super::problem::{Problem, nearest};
-use super::settings::{Alias, ClientRules, Dialectic, Listen, Parking, Settings, Tls, VaultHome, VaultPlace};
+use super::settings::{Alias, ClientRules, Dialectic, Keep, Listen, Parking, Settings, Tls, VaultHome, VaultPlace};
 use super::shape::{AliasEntry, ClientEntry, DialecticEntry, Shape, VaultEntry};
 use crate::catalog::stanza::header_flaw;
 use crate::catalog::{Provider, Stanza, Timeouts};
@@ -73,6 +73,7 @@ impl Check<'_> {
                 max_parked: usize::try_from(shape.parking.max_parked).unwrap_or(usize::MAX),
             },
             vault: self.vault(shape.vault),
+            ledger: Keep { age: shape.ledger.keep.0, size: shape.ledger.max_size.map(|size| size.0) },
             national_ids: shape.national_ids,
             header_after: shape.header_after.0,
             keep_alive: shape.keep_alive.0,

@@ -48,6 +48,8 @@ pub struct Settings {
     pub parking: Parking,
     /// Where secrets rest.
     pub vault: VaultPlace,
+    /// For how long calls are kept.
+    pub ledger: Keep,
     /// Countries whose national numbers of persons count as secrets.
     pub national_ids: Vec<Nation>,
     /// A stream's wait after which 200 and keep-alives are sent.
@@ -216,6 +218,15 @@ pub struct Parking {
     pub max_wait: Duration,
     /// The most calls that wait.
     pub max_parked: usize,
+}
+
+/// For how long calls are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Keep {
+    /// Those that came longer ago leave.
+    pub age: Duration,
+    /// Where the calls take more bytes than this, the oldest leave.
+    pub size: Option<u64>,
 }
 
 /// Where secrets rest; `None` is the usual place or way.

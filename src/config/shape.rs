@@ -54,6 +54,8 @@ pub(super) struct Shape {
     pub parking: ParkingEntry,
     /// Where secrets rest.
     pub vault: VaultEntry,
+    /// The record of calls.
+    pub ledger: LedgerEntry,
     /// Countries whose national numbers of persons count as secrets; none unless named.
     pub national_ids: Vec<Nation>,
     /// Providers by id; a shipped id needs no stanza, one here overrides only the keys it names.
@@ -86,6 +88,17 @@ pub(super) struct ParkingEntry {
     pub max_wait: Wait,
     /// The most calls that wait.
     pub max_parked: u32,
+}
+
+/// The record of calls. What they cost by the hour is kept for ever.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct LedgerEntry {
+    /// For how long calls are kept: `365d`.
+    pub keep: Wait,
+    /// Where the calls take more than this, the oldest leave; when absent the file grows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_size: Option<Size>,
 }
 
 /// Where secrets rest. Changes are used after the next start.
@@ -210,6 +223,7 @@ impl Default for Shape {
             timeouts: Timeouts::default().into(),
             parking: ParkingEntry::default(),
             vault: VaultEntry::default(),
+            ledger: LedgerEntry::default(),
             national_ids: Vec::new(),
             providers: BTreeMap::new(),
             accounts: Vec::new(),
@@ -223,6 +237,12 @@ impl Default for Shape {
 impl Default for ParkingEntry {
     fn default() -> Self {
         Self { max_wait: Wait(Duration::from_secs(60)), max_parked: 1000 }
+    }
+}
+
+impl Default for LedgerEntry {
+    fn default() -> Self {
+        Self { keep: Wait(Duration::from_secs(365 * 86_400)), max_size: None }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
@@ -62,6 +62,7 @@ impl Journal {
                 session_id: session::name(call),
                 run_id: text("x-keywheel-run"),
                 parent_id: text("x-keywheel-parent").and_then(|id| id.parse().ok()),
+                branch: text("x-keywheel-branch"),
             },
             spend: Spend::default(),
             attempts: Vec::new(),
@@ -74,7 +75,7 @@ impl Journal {
 
     /// Microseconds since the call's arrival.
     pub(super) fn elapsed_us(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX)
+        micros(self.started.elapsed())
     }
 
     fn with(&mut self, change: impl FnOnce(&mut Entry)) {
@@ -98,7 +99,10 @@ impl Journal {
                 fault: None,
                 why: None,
                 start_us,
+                connect_us: None,
                 head_us: None,
+                first_us: None,
+                last_us: None,
             });
         });
     }
@@ -108,15 +112,32 @@ impl Journal {
         self.with(|entry| entry.choices.extend(choice));
     }
 
-    /// Notes the response head of the attempt under way.
-    pub(super) fn head(&mut self, status: u16) {
-        let now = self.elapsed_us();
-        self.with(|entry| {
-            if let Some(attempt) = entry.attempts.last_mut() {
-                attempt.status = Some(status);
-                attempt.head_us = Some(now.saturating_sub(attempt.start_us));
-            }
+    /// Notes the response head of the attempt under way, and how long it took to connect where that was needed.
+    pub(super) fn head(&mut self, status: u16, connect: Option<Duration>) {
+        self.with_attempt(Duration::ZERO, |attempt, since| {
+            attempt.status = Some(status);
+            attempt.connect_us = connect.map(micros);
+            attempt.head_us = Some(since);
         });
+    }
+
+    /// Notes that the answer of the attempt under way has begun.
+    pub(super) fn began(&mut self) {
+        self.with_attempt(Duration::ZERO, |attempt, since| attempt.first_us = Some(since));
+    }
+
+    /// Notes that the attempt's last byte came so long ago.
+    pub(super) fn heard(&mut self, ago: Duration) {
+        self.with_attempt(ago, |attempt, since| attempt.last_us = Some(since));
+    }
+
+    /// Changes the attempt under way, knowing how many microseconds after its start this moment is, or one so long ago.
+    fn with_attempt(&mut self, ago: Duration, change: impl FnOnce(&mut Attempt, u64)) {
+        let then = self.elapsed_us().saturating_sub(micros(ago));
+        if let Some(attempt) = self.entry.as_mut().and_then(|entry| entry.attempts.last_mut()) {
+            let since = then.saturating_sub(attempt.start_us);
+            change(attempt, since);
+        }
     }
 
     /// Whether the provider has answered the attempt under way.
@@ -228,4 +249,8 @@ impl Drop for Journal {
             drop(self.finish(Outcome::Left, 499));
         }
     }
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }

@@ -4,6 +4,7 @@ mod alpn;
 pub mod answer;
 mod attempt;
 mod balance;
+mod connecting;
 mod dispatch;
 pub mod exchange;
 mod expect;

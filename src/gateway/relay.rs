@@ -295,6 +295,7 @@ impl Relay {
     /// The answer is whole: its last bytes go out once it is recorded.
     fn complete(&mut self, bytes: Bytes) -> Option<Bytes> {
         self.journal.sent(bytes.len());
+        self.journal.heard(self.heard.elapsed());
         let durable = self.journal.finish(Outcome::Completed, self.status);
         if let Some(lease) = self.lease.take() {
             self.journal.tokens().into_iter().for_each(|tokens| lease.used(tokens));
@@ -311,6 +312,7 @@ impl Relay {
             lease.failed(&fault);
         }
         self.journal.fault(&fault);
+        self.journal.heard(self.heard.elapsed());
         drop(self.journal.finish(Outcome::Broken, self.status));
         let event = match &self.shape {
             Shape::Events { frames, .. } if frames.between() => Some(error::event(&self.line.endpoint, &fault)),

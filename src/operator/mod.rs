@@ -3,6 +3,7 @@
 //! `ops` answers in process, `client` carries the same question over the socket; both sides share these types, so a
 //! new question is one variant here and one arm in `ops`.
 
+pub mod calls;
 pub mod explained;
 mod handed;
 pub mod records;
@@ -10,10 +11,11 @@ pub mod records;
 use std::future::Future;
 use std::pin::Pin;
 
+pub use calls::{CostRow, Like, RequestRow, Tokens};
 pub use handed::Handed;
 pub use records::{
-    AccountRow, Ask, Chosen, CostRow, Line, ModelRow, ProviderRow, QuotaRow, QuotaWindow, Reason, Refusal, Reply,
-    RequestRow, Status, TestRow, Tokens, VaultOrder,
+    AccountRow, Ask, Chosen, Line, ModelRow, ProviderRow, QuotaRow, QuotaWindow, Reason, Refusal, Reply, Status,
+    TestRow, VaultOrder,
 };
 
 /// An answer under way.

@@ -13,6 +13,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+pub use calls::filter;
 pub use costs::costs;
 pub use explain::explain;
 pub use lists::provider_rows;
@@ -122,12 +123,12 @@ impl Desk {
             Ask::Models { why } => {
                 Ok(Reply::Models(lists::model_rows(&settings, &self.0.gateway, &self.0.pool.rows(), why)))
             }
-            Ask::Requests { limit, failed } => {
-                let filter = Filter { limit, failed, ..Filter::default() };
+            Ask::Requests { limit, failed, like } => {
+                let filter = filter(limit, failed, like);
                 self.read(move |ledger| requests(ledger, &filter)).await
             }
             Ask::Request { id } => self.read(move |ledger| request(ledger, &id)).await,
-            Ask::Costs { by, since } => self.read(move |ledger| costs(ledger, &by, since)).await,
+            Ask::Costs { by, since, until } => self.read(move |ledger| costs(ledger, &by, since, until)).await,
             Ask::Explain { id } => self.read(move |ledger| explain(ledger, &id)).await,
             Ask::Reload => self.0.helm.reload().await.map(Reply::Done).map_err(Refusal::bad_config),
             Ask::RefreshAccount { id } => self.refresh(&settings, &id).await,

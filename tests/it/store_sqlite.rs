@@ -59,8 +59,8 @@ fn a_file_of_a_later_version_is_refused_and_left_alone() {
     drop(Sqlite::open(&path).unwrap());
     other_program(&path).pragma_update(None, "user_version", 99).unwrap();
     let error = Sqlite::open(&path).err().unwrap();
-    assert!(matches!(error, LedgerError::Newer(_, 99, 3)), "{error}");
-    assert!(error.to_string().contains("written by a newer keywheel (schema 99, this one knows 3)"), "{error}");
+    assert!(matches!(error, LedgerError::Newer(_, 99, 4)), "{error}");
+    assert!(error.to_string().contains("written by a newer keywheel (schema 99, this one knows 4)"), "{error}");
     let version: i64 = other_program(&path).query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
     assert_eq!(version, 99);
 }

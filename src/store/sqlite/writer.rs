@@ -9,7 +9,10 @@ use tokio::sync::oneshot;
 
 use super::super::{Entry, Lag};
 use super::choices::{self, Pruning};
+use super::prune::Pruner;
 use super::row;
+use super::sums::{Sums, Times};
+use crate::config::Keep;
 
 /// A commit that takes longer is said to lag.
 pub(super) const SLOW: Duration = Duration::from_secs(1);
@@ -21,6 +24,10 @@ const FLUSH: Duration = Duration::from_secs(5);
 const GATHER: Duration = Duration::from_micros(500);
 /// So many entries in one commit are a crowd.
 const CROWD: usize = 4;
+/// Between two steps of pruning, so that it takes a part of one core at most.
+const REST: Duration = Duration::from_millis(2);
+/// Between two looks whether entries have been kept for long enough.
+const LOOK: Duration = Duration::from_secs(10);
 /// The most entries of one transaction, so that its first one does not wait for a long queue.
 const BATCH: usize = 512;
 
@@ -44,6 +51,7 @@ struct State {
     asleep: bool,
     /// How many entries the last batch had.
     last: usize,
+    keep: Option<Keep>,
     closing: bool,
 }
 
@@ -86,6 +94,11 @@ impl Queue {
         }
     }
 
+    /// For how long entries are kept.
+    pub(super) fn keep(&self, keep: Keep) {
+        self.state().keep = Some(keep);
+    }
+
     /// Lets the thread end once it has written what is queued.
     pub(super) fn close(&self) {
         self.state().closing = true;
@@ -96,9 +109,9 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds what is queued to a batch, waiting while there is nothing to write. `false` when all is written and the
-    /// ledger closes.
-    fn fill(&self, batch: &mut Vec<Pending>) -> bool {
+    /// Adds what is queued to a batch, waiting while there is nothing to write; with other work to do only for a moment,
+    /// after which the batch may be empty. `false` when all is written and the ledger closes.
+    fn fill(&self, batch: &mut Vec<Pending>, other_work: bool) -> bool {
         let mut state = self.state();
         if batch.is_empty() && state.pending.is_empty() {
             state.writing = None;
@@ -109,10 +122,15 @@ impl Queue {
                 return false;
             }
             state.asleep = true;
+            if other_work {
+                state = self.work.wait_timeout(state, REST).unwrap_or_else(PoisonError::into_inner).0;
+                state.asleep = false;
+                break;
+            }
             state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
             state.asleep = false;
         }
-        if batch.is_empty() && state.last >= CROWD {
+        if batch.is_empty() && !state.pending.is_empty() && state.last >= CROWD {
             // nobody wakes it: whoever comes meanwhile pays for no system call
             let more = |state: &mut State| state.pending.len() < BATCH && !state.closing;
             state = self.work.wait_timeout_while(state, GATHER, more).unwrap_or_else(PoisonError::into_inner).0;
@@ -148,9 +166,10 @@ pub(super) fn run(queue: &Arc<Queue>, mut connection: Connection) {
     let mut batch = Vec::new();
     let mut failing = false;
     let mut pruning = Pruning::default();
-    while queue.fill(&mut batch) {
+    let (mut pruner, mut looked) = (Pruner::default(), Instant::now());
+    while queue.fill(&mut batch, pruner.is_due()) {
         let (began, last_try) = (Instant::now(), queue.state().closing);
-        let result = commit(&mut connection, &batch, &mut pruning);
+        let result = if batch.is_empty() { Ok(()) } else { commit(&mut connection, &batch, &mut pruning) };
         queue.note(&result);
         for pending in &mut batch {
             // whoever does not wait any more has dropped the receiver
@@ -159,13 +178,18 @@ pub(super) fn run(queue: &Arc<Queue>, mut connection: Connection) {
         match result {
             Ok(()) => {
                 if failing || began.elapsed() > SLOW {
-                    tracing::warn!(
-                        entries = batch.len(),
-                        "the ledger is written again after {:?}",
-                        batch[0].came.elapsed()
-                    );
+                    let behind = batch.first().map(|first| first.came.elapsed()).unwrap_or_default();
+                    tracing::warn!(entries = batch.len(), "the ledger is written again after {behind:?}");
                 }
                 failing = false;
+                batch.iter().for_each(|pending| pruner.recorded(pending.entry.at));
+                if looked.elapsed() > LOOK {
+                    looked = Instant::now();
+                    pruner.wake();
+                }
+                if pruner.is_due() {
+                    prune(queue, &mut pruner, &mut connection, batch.len());
+                }
                 batch.clear();
             }
             Err(error) => {
@@ -183,13 +207,25 @@ pub(super) fn run(queue: &Arc<Queue>, mut connection: Connection) {
     }
 }
 
+/// Where it fails nothing is lost: the next look tries again.
+fn prune(queue: &Queue, pruner: &mut Pruner, connection: &mut Connection, written: usize) {
+    let Some(keep) = queue.state().keep else { return pruner.rest() };
+    if let Err(error) = pruner.step(connection, keep, written) {
+        pruner.rest();
+        tracing::warn!("old entries could not be taken out of the ledger: {error}");
+    }
+}
+
 fn commit(connection: &mut Connection, batch: &[Pending], pruning: &mut Pruning) -> rusqlite::Result<()> {
     let step = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let mut insert = step.prepare_cached(row::INSERT)?;
+    let mut replaced = Vec::new();
     for pending in batch {
-        row::write(&mut insert, &pending.entry)?;
+        replaced.extend(row::put(&step, &pending.entry)?);
     }
-    drop(insert);
+    let mut sums = Sums::default();
+    batch.iter().for_each(|pending| sums.count(&pending.entry, Times::Added));
+    replaced.iter().for_each(|entry| sums.count(entry, Times::TakenAway));
+    sums.write(&step)?;
     for pending in batch {
         choices::write(&step, &pending.entry, pruning)?;
     }
