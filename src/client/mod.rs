@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Request, header};
+use futures_util::StreamExt;
+use http::{HeaderValue, Method, Request, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_util::rt::TokioIo;
 
-use crate::operator::{Answering, Ask, Operator, Refusal, Reply};
+use crate::operator::{Answering, Ask, Calling, Given, Operator, Placed, Refusal, Reply};
 
 /// The path on the socket that takes an `Ask` and gives a `Result<Reply, Refusal>`, both as JSON.
 pub const ASK_PATH: &str = "/keywheel/ask";
@@ -68,6 +69,42 @@ impl Remote {
 impl Operator for Remote {
     fn ask(&self, ask: Ask) -> Answering<'_> {
         Box::pin(async move { self.exchange(&ask).await })
+    }
+
+    fn call(&self, placed: Placed) -> Calling<'_> {
+        Box::pin(async move {
+            place(&self.socket, placed).await.map_err(|error| Refusal::new(format!("the gateway broke off: {error}")))
+        })
+    }
+}
+
+/// Sends a call as any client on the socket does. It has no time limit of its own: the gateway keeps its timers.
+async fn place(socket: &Path, placed: Placed) -> Result<Given, Box<dyn std::error::Error + Send + Sync>> {
+    let stream = connect(socket).await?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    let mut request = Request::builder().method(Method::POST).uri(format!("/v1/{}", placed.path));
+    if let Some(headers) = request.headers_mut() {
+        *headers = placed.headers;
+        headers.insert(header::HOST, HeaderValue::from_static("localhost"));
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
+    let request = request.body(Full::new(placed.body))?;
+    // the connection lives as long as the body that reads from it
+    let driver = Driver(tokio::spawn(async move { drop(connection.await) }));
+    let (head, body) = sender.send_request(request).await?.into_parts();
+    let body = body.into_data_stream().map(move |piece| {
+        let _alive = (&sender, &driver);
+        piece.map_err(std::io::Error::other)
+    });
+    Ok(Given { status: head.status, headers: head.headers, body: Box::pin(body) })
+}
+
+/// The task of a connection; it ends with whoever reads from it.
+struct Driver(tokio::task::JoinHandle<()>);
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 

@@ -45,8 +45,7 @@ pub(super) struct Failed {
 impl Inner {
     /// Brings a call to the point where its answer begins.
     pub(super) async fn open(self: Arc<Self>, call: Call, settings: Arc<Settings>) -> Result<Started, Failed> {
-        let mut journal =
-            Journal::open(&call, Arc::clone(&self.ledger), Arc::clone(&self.till), Arc::clone(&self.in_flight));
+        let mut journal = Journal::open(&call, Arc::clone(&self.books));
         let query = Query {
             settings: &settings,
             models: &self.models,
@@ -222,7 +221,7 @@ impl Inner {
         let Tries { settings, plan, .. } = *tries;
         let need = expect::need(call);
         let tried: Vec<_> = tries.shut.iter().map(|shut| [tries.tried.as_slice(), shut].concat()).collect();
-        let prices = expect::prices(call, plan, &self.till, call.at);
+        let prices = expect::prices(call, plan, &self.books.till, call.at);
         let wanted: Vec<Wanted<'_>> = std::iter::zip(&plan.routes, std::iter::zip(&tried, prices))
             .map(|(route, (tried, price))| Wanted {
                 provider: &route.provider.id,

@@ -1,26 +1,25 @@
 //! What becomes a ledger entry: kept with the call from its arrival, recorded once however it ends.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+use super::books::Books;
 use super::gauge::Gauge;
-use super::till::{Asked, Till};
+use super::till::Asked;
 use super::{Trace, session};
 use crate::accounts::{Guest, NotBefore};
 use crate::kit::Fault;
-use crate::store::{Attempt, Choice, Context, Decision, Durable, Entry, Ledger, Outcome, Spend};
+use crate::store::{Attempt, Choice, Context, Decision, Durable, Entry, Outcome, Spend};
 use crate::wire::{Call, Payload};
 
 /// The record of one call. Dropped unfinished, the client has left.
 pub(super) struct Journal {
     entry: Option<Entry>,
     started: Instant,
-    ledger: Arc<dyn Ledger>,
-    till: Arc<Till>,
-    in_flight: Arc<AtomicUsize>,
+    books: Arc<Books>,
     /// Reads the answer as it passes, once it has begun.
     gauge: Gauge,
     /// The tokens of both directions that the answer reported, once the call is over.
@@ -31,8 +30,8 @@ pub(super) struct Journal {
 
 impl Journal {
     /// Begins with the call's arrival.
-    pub(super) fn open(call: &Call, ledger: Arc<dyn Ledger>, till: Arc<Till>, in_flight: Arc<AtomicUsize>) -> Self {
-        in_flight.fetch_add(1, Ordering::AcqRel);
+    pub(super) fn open(call: &Call, books: Arc<Books>) -> Self {
+        books.in_flight.fetch_add(1, Ordering::AcqRel);
         let text = |name: &str| call.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let entry = Entry {
             id: call.id,
@@ -70,7 +69,7 @@ impl Journal {
             choices: Vec::new(),
         };
         let (entry, started, gauge) = (Some(entry), Instant::now(), Gauge::Blind);
-        Self { entry, started, ledger, till, in_flight, gauge, tokens: None, guest: None }
+        Self { entry, started, books, gauge, tokens: None, guest: None }
     }
 
     /// Microseconds since the call's arrival.
@@ -183,7 +182,7 @@ impl Journal {
     /// The answer begins: events, one JSON document, or something else.
     pub(super) fn answering(&mut self, events: bool, json: bool) {
         let provider = self.entry.as_ref().and_then(|entry| entry.provider.as_deref()).unwrap_or_default();
-        self.gauge = Gauge::new(self.till.metering(provider), events, json);
+        self.gauge = Gauge::new(self.books.till.metering(provider), events, json);
     }
 
     /// A frame of the answer has passed.
@@ -212,7 +211,7 @@ impl Journal {
         let report = std::mem::replace(&mut self.gauge, Gauge::Blind).report();
         let (provider, model) = (entry.provider.as_deref(), entry.model.as_deref());
         let asked = Asked { provider: provider.unwrap_or_default(), model: model.unwrap_or_default(), at: entry.at };
-        self.till.settle(&asked, report)
+        self.books.till.settle(&asked, report)
     }
 
     /// How many tokens the call took in both directions, as its answer said; known once it is recorded.
@@ -226,7 +225,7 @@ impl Journal {
         match self.entry.take() {
             None => Box::pin(std::future::ready(())),
             Some(mut entry) => {
-                self.in_flight.fetch_sub(1, Ordering::AcqRel);
+                self.books.in_flight.fetch_sub(1, Ordering::AcqRel);
                 entry.outcome = outcome;
                 entry.status = status;
                 entry.total_us = total_us;
@@ -237,7 +236,7 @@ impl Journal {
                 if let (Some(guest), Some(tokens)) = (&mut self.guest, tokens) {
                     guest.used(tokens);
                 }
-                self.ledger.record(entry)
+                self.books.ledger.record(entry)
             }
         }
     }

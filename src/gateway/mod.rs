@@ -4,6 +4,7 @@ mod alpn;
 pub mod answer;
 mod attempt;
 mod balance;
+mod books;
 mod connecting;
 mod dispatch;
 pub mod exchange;
@@ -75,12 +76,10 @@ struct Inner {
     pool: Arc<Pool>,
     credentials: Credentials,
     known: Arc<Known>,
-    ledger: Arc<dyn Ledger>,
-    till: Arc<till::Till>,
+    books: Arc<books::Books>,
     upstream: upstream::Upstream,
     models: models::Directory,
     parking: parking::Parking,
-    in_flight: Arc<AtomicUsize>,
     started: Time,
 }
 
@@ -89,30 +88,17 @@ impl Gateway {
     pub fn new(parts: Parts) -> Self {
         let Parts { settings, clock, pool, credentials, known, prices, ledger } = parts;
         let upstream = upstream::Upstream::new();
-        let till = Arc::new(till::Till::new(prices));
+        let till = till::Till::new(prices);
+        let books = Arc::new(books::Books { ledger, till, in_flight: AtomicUsize::new(0) });
         let models = models::Directory::default();
         let parking = parking::Parking::default();
-        let in_flight = Arc::default();
         let started = clock.now();
-        Self(Arc::new(Inner {
-            settings,
-            clock,
-            pool,
-            credentials,
-            known,
-            ledger,
-            till,
-            upstream,
-            models,
-            parking,
-            in_flight,
-            started,
-        }))
+        Self(Arc::new(Inner { settings, clock, pool, credentials, known, books, upstream, models, parking, started }))
     }
 
     /// Calls under way.
     pub fn in_flight(&self) -> usize {
-        self.0.in_flight.load(Ordering::Acquire)
+        self.0.books.in_flight.load(Ordering::Acquire)
     }
 
     /// Calls that wait for an account.
@@ -137,7 +123,7 @@ impl Gateway {
 
     /// Puts another price table in force; calls that end from now on are priced by it.
     pub fn reprice(&self, prices: Prices) {
-        self.0.till.replace(prices);
+        self.0.books.till.replace(prices);
     }
 
     /// Asks every provider whose models are not stated, and that was not asked within the last hour, for them.

@@ -6,6 +6,7 @@
 pub mod calls;
 pub mod explained;
 mod handed;
+pub mod placed;
 pub mod records;
 
 use std::future::Future;
@@ -13,6 +14,7 @@ use std::pin::Pin;
 
 pub use calls::{CostRow, Like, RequestRow, Tokens};
 pub use handed::Handed;
+pub use placed::{Calling, Given, Placed};
 pub use records::{
     AccountRow, Ask, Chosen, Line, ModelRow, ProviderRow, QuotaRow, QuotaWindow, Reason, Refusal, Reply, Status,
     TestRow, VaultOrder,
@@ -25,4 +27,7 @@ pub type Answering<'a> = Pin<Box<dyn Future<Output = Result<Reply, Refusal>> + S
 pub trait Operator: Send + Sync {
     /// Answers one question.
     fn ask(&self, ask: Ask) -> Answering<'_>;
+
+    /// Places a call in the name of the gateway's owner.
+    fn call(&self, placed: Placed) -> Calling<'_>;
 }

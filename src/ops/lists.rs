@@ -43,7 +43,7 @@ pub fn provider_rows(settings: &Settings) -> Vec<ProviderRow> {
 
 /// The models that can be called; with `why` also those that cannot, and the reason for each.
 pub(super) fn model_rows(settings: &Settings, gateway: &Gateway, accounts: &[Row], why: bool) -> Vec<ModelRow> {
-    let everyone = Caller { name: "local".to_owned(), models: Vec::new(), hide_account: false };
+    let everyone = Caller::owner();
     let mut rows: Vec<ModelRow> = gateway
         .models(&everyone)
         .into_iter()

@@ -4,6 +4,7 @@ mod calls;
 mod costs;
 mod explain;
 mod lists;
+mod place;
 mod quota;
 mod sentence;
 mod test;
@@ -23,7 +24,7 @@ use crate::accounts::{Pool, Standing};
 use crate::config::{Live, Settings};
 use crate::gateway::Gateway;
 use crate::kit::{Clock, Time};
-use crate::operator::{Answering, Ask, Operator, Refusal, Reply, Status};
+use crate::operator::{Answering, Ask, Calling, Operator, Placed, Refusal, Reply, Status};
 use crate::store::{Filter, Ledger, LedgerError};
 use crate::vault::Strongbox;
 
@@ -150,6 +151,10 @@ impl Desk {
 impl Operator for Desk {
     fn ask(&self, ask: Ask) -> Answering<'_> {
         Box::pin(self.answer(ask))
+    }
+
+    fn call(&self, placed: Placed) -> Calling<'_> {
+        Box::pin(place::place(&self.0.gateway, &self.0.clock, placed))
     }
 }
 

@@ -47,7 +47,7 @@ pub(super) struct Visit {
 impl Front {
     /// A front desk for these rooms.
     pub fn new(gate: Arc<dyn Gate>, operator: Arc<dyn Operator>, keys: Arc<Keys>, live: Live, clock: Clock) -> Self {
-        let owner = Arc::new(Caller { name: "local".to_owned(), models: Vec::new(), hide_account: false });
+        let owner = Arc::new(Caller::owner());
         Self { gate, operator, keys, live, clock, owner }
     }
 

@@ -39,6 +39,25 @@ pub struct Call {
     pub payload: Payload,
 }
 
+impl Call {
+    /// A call that the gateway itself or a face places: its model and whether it streams stand in its body.
+    pub fn placed(at: Time, endpoint: Endpoint, headers: HeaderMap, body: Json, caller: Arc<Caller>) -> Self {
+        Self {
+            id: CallId::new(),
+            at,
+            endpoint,
+            method: Method::POST,
+            query: None,
+            headers,
+            model: body.str("model"),
+            stream: body.is_true("stream"),
+            caller,
+            patience: None,
+            payload: Payload::Json(body),
+        }
+    }
+}
+
 /// A request body.
 pub enum Payload {
     /// None.
@@ -89,6 +108,11 @@ pub struct Caller {
 }
 
 impl Caller {
+    /// The owner of the gateway, who may use everything.
+    pub fn owner() -> Self {
+        Self { name: "local".to_owned(), models: Vec::new(), hide_account: false }
+    }
+
     /// Whether this caller may use a model of a provider.
     pub fn may_use(&self, provider: &str, model: &str) -> bool {
         self.models.is_empty() || {

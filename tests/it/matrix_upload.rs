@@ -13,7 +13,7 @@ use hyper::body::Frame;
 use keywheel::config::{self, Live};
 use keywheel::gateway::Gate;
 use keywheel::kit::Clock;
-use keywheel::operator::{Answering, Ask, Operator, Refusal};
+use keywheel::operator::{Answering, Ask, Calling, Operator, Placed, Refusal};
 use keywheel::serve::{Bounds, Doors, Front, KeyOptions, Keys, Serving};
 use keywheel::wire::call::Upload;
 use keywheel::wire::{Call, Endpoint, Payload};
@@ -90,6 +90,10 @@ struct Nobody;
 
 impl Operator for Nobody {
     fn ask(&self, _: Ask) -> Answering<'_> {
+        Box::pin(async { Err(Refusal::new("nobody is here")) })
+    }
+
+    fn call(&self, _: Placed) -> Calling<'_> {
         Box::pin(async { Err(Refusal::new("nobody is here")) })
     }
 }

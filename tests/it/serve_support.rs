@@ -15,7 +15,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use keywheel::config::{Listen, Live, Parking, Settings};
 use keywheel::gateway::{Answer, Gate, ListedModel};
 use keywheel::kit::{Clock, Secret};
-use keywheel::operator::{Answering, Ask, Operator, Refusal, Reply};
+use keywheel::operator::{Answering, Ask, Calling, Operator, Placed, Refusal, Reply};
 use keywheel::serve::{Bounds, Doors, Front, KeyOptions, Keys, Serving};
 use keywheel::wire::{Call, Caller, Payload};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -144,6 +144,10 @@ impl Operator for Desk {
                 other => Err(Refusal::new(format!("not {other:?}"))),
             }
         })
+    }
+
+    fn call(&self, placed: Placed) -> Calling<'_> {
+        Box::pin(async move { Err(Refusal::new(format!("not {}", placed.path))) })
     }
 }
 

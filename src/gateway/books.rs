@@ -1,0 +1,17 @@
+//! What every call is booked in: counted while it is under way, priced and recorded when it ends.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+
+use super::till::Till;
+use crate::store::Ledger;
+
+/// The books of a gateway, one set for all its calls.
+pub(super) struct Books {
+    /// Where calls are recorded.
+    pub(super) ledger: Arc<dyn Ledger>,
+    /// What they cost.
+    pub(super) till: Till,
+    /// How many are under way.
+    pub(super) in_flight: AtomicUsize,
+}
