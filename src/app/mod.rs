@@ -5,6 +5,7 @@ mod announce;
 mod calls;
 mod clients;
 mod detach;
+mod doctor;
 mod explain;
 mod failure;
 mod import;
@@ -78,6 +79,7 @@ fn act(command: &Command, lines: &mut Lines<'_>) -> Result<(), Failure> {
         Verb::Cost(asked) => on_one_core(calls::costs(asked, &paths, lines)),
         Verb::Explain(asked) => on_one_core(explain::explain(asked, &paths, lines)),
         Verb::Status(format) => on_one_core(questions::status(*format, &paths, lines)),
+        Verb::Doctor(asked) => on_one_core(doctor::run(*asked, &paths, lines)),
         Verb::Stop => on_one_core(questions::stop(&paths, lines)),
         Verb::Reload => on_one_core(questions::reload(&paths, lines)),
         // done above

@@ -9,7 +9,7 @@ use super::account::{AddAccount, Chosen, EnableAccounts, ImportAccounts, ListAcc
 use super::explain::Explain;
 use super::login::{Login, RefreshAccounts};
 use super::quota::Quota;
-use super::{Cost, Narrow, PriceVerb, VaultVerb, wait};
+use super::{Cost, Doctor, Narrow, PriceVerb, VaultVerb, wait};
 
 /// The heading of the options that every verb takes.
 const PLACES: &str = "Places";
@@ -36,6 +36,8 @@ pub enum Verb {
     Serve(Serve),
     /// Say how the running gateway is doing
     Status(Format),
+    /// Look everything over, and say what is wrong and what to do
+    Doctor(Doctor),
     /// Stop the running gateway; calls under way may finish
     Stop,
     /// Read the configuration again; a broken one changes nothing

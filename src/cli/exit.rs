@@ -15,11 +15,13 @@ pub enum Exit {
     NotRunning,
     /// The configuration is not valid.
     BadConfig,
+    /// It was done, and there is something to look at.
+    Warned,
 }
 
 impl Exit {
     /// All of them, in the order of their codes.
-    pub const ALL: [Self; 5] = [Self::Done, Self::Failed, Self::Usage, Self::NotRunning, Self::BadConfig];
+    pub const ALL: [Self; 6] = [Self::Done, Self::Failed, Self::Usage, Self::NotRunning, Self::BadConfig, Self::Warned];
 
     /// The number that a shell sees.
     pub const fn code(self) -> u8 {
@@ -29,6 +31,7 @@ impl Exit {
             Self::Usage => 2,
             Self::NotRunning => 3,
             Self::BadConfig => 4,
+            Self::Warned => 5,
         }
     }
 
@@ -40,6 +43,7 @@ impl Exit {
             Self::Usage => "the command line was not understood",
             Self::NotRunning => "no gateway runs on this home",
             Self::BadConfig => "the configuration is not valid",
+            Self::Warned => "doctor found nothing broken, and something to look at",
         }
     }
 }

@@ -4,6 +4,7 @@ pub mod account;
 pub mod chart;
 pub mod command;
 pub mod cost;
+pub mod doctor;
 pub mod entry;
 pub mod exit;
 pub mod explain;
@@ -24,6 +25,7 @@ pub use command::{
     Serve, Verb,
 };
 pub use cost::Cost;
+pub use doctor::Doctor;
 pub use exit::Exit;
 pub use lines::Lines;
 pub use price::PriceVerb;

@@ -15,6 +15,9 @@ use crate::kit::Fault;
 use crate::store::{Attempt, Choice, Context, Decision, Durable, Entry, Outcome, Spend};
 use crate::wire::{Call, Payload};
 
+/// Characters of a project, a session, a run or a branch that are kept.
+const LONGEST: usize = 256;
+
 /// The record of one call. Dropped unfinished, the client has left.
 pub(super) struct Journal {
     entry: Option<Entry>,
@@ -32,7 +35,7 @@ impl Journal {
     /// Begins with the call's arrival.
     pub(super) fn open(call: &Call, books: Arc<Books>) -> Self {
         books.in_flight.fetch_add(1, Ordering::AcqRel);
-        let text = |name: &str| call.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let text = |name: &str| call.headers.get(name).and_then(|value| value.to_str().ok()).map(clipped);
         let entry = Entry {
             id: call.id,
             tenant: "local".to_owned(),
@@ -58,7 +61,7 @@ impl Journal {
             bytes_out: 0,
             context: Context {
                 project: text("x-keywheel-project"),
-                session_id: session::name(call),
+                session_id: session::name(call).as_deref().map(clipped),
                 run_id: text("x-keywheel-run"),
                 parent_id: text("x-keywheel-parent").and_then(|id| id.parse().ok()),
                 branch: text("x-keywheel-branch"),
@@ -248,6 +251,11 @@ impl Drop for Journal {
             drop(self.finish(Outcome::Left, 499));
         }
     }
+}
+
+/// What a client calls a thing, as far as it can be a name.
+fn clipped(name: &str) -> String {
+    name.chars().take(LONGEST).collect()
 }
 
 fn micros(time: Duration) -> u64 {

@@ -16,8 +16,8 @@ pub use calls::{CostRow, Like, RequestRow, Tokens};
 pub use handed::Handed;
 pub use placed::{Calling, Given, Placed};
 pub use records::{
-    AccountRow, Ask, Chosen, Line, ModelRow, ProviderRow, QuotaRow, QuotaWindow, Reason, Refusal, Reply, Status,
-    TestRow, VaultOrder,
+    AccountRow, Ask, Chosen, LedgerLag, Line, ModelRow, ProviderRow, QuotaRow, QuotaWindow, Reason, Refusal, Reply,
+    Status, TestRow, VaultOrder,
 };
 
 /// An answer under way.

@@ -189,6 +189,20 @@ pub struct Status {
     pub accounts: usize,
     /// What is wrong now, in sentences; empty when all is well.
     pub warnings: Vec<String>,
+    /// How far the ledger is behind; absent when it is not.
+    #[serde(default)]
+    pub ledger_lag: Option<LedgerLag>,
+}
+
+/// How far the ledger is behind: answers go out, and what is queued is written once that can be done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LedgerLag {
+    /// How many calls wait to be written.
+    pub queued: usize,
+    /// Milliseconds that the oldest of them has waited.
+    pub behind_ms: u64,
+    /// Why, in words.
+    pub why: String,
 }
 
 /// Calls that wait for the same accounts.

@@ -24,7 +24,7 @@ use crate::accounts::{Pool, Standing};
 use crate::config::{Live, Settings};
 use crate::gateway::Gateway;
 use crate::kit::{Clock, Time};
-use crate::operator::{Answering, Ask, Calling, Operator, Placed, Refusal, Reply, Status};
+use crate::operator::{Answering, Ask, Calling, LedgerLag, Operator, Placed, Refusal, Reply, Status};
 use crate::store::{Filter, Ledger, LedgerError};
 use crate::vault::Strongbox;
 
@@ -77,9 +77,13 @@ impl Desk {
     fn status(&self) -> Status {
         let rows = self.0.pool.rows();
         let mut warnings = self.0.helm.warnings();
-        warnings.extend(self.0.ledger.lag().map(|lag| {
-            let why = lag.why.unwrap_or_else(|| "the disk is slow".to_owned());
-            format!("the ledger is {} calls and {} s behind: {why}", lag.queued, lag.behind.as_secs())
+        let ledger_lag = self.0.ledger.lag().map(|lag| LedgerLag {
+            queued: lag.queued,
+            behind_ms: u64::try_from(lag.behind.as_millis()).unwrap_or(u64::MAX),
+            why: lag.why.unwrap_or_else(|| "the disk is slow".to_owned()),
+        });
+        warnings.extend(ledger_lag.as_ref().map(|LedgerLag { queued, behind_ms, why }| {
+            format!("the ledger is {queued} calls and {} s behind: {why}", behind_ms / 1000)
         }));
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -92,6 +96,7 @@ impl Desk {
             accounts_ready: rows.iter().filter(|row| row.standing == Standing::Ready).count(),
             accounts: rows.len(),
             warnings,
+            ledger_lag,
         }
     }
 

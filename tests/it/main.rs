@@ -42,12 +42,17 @@ mod e2e_canary;
 mod e2e_canary_tokens;
 mod e2e_clients;
 mod e2e_cost;
+#[cfg(target_os = "linux")]
+mod e2e_disk;
+mod e2e_doctor;
 mod e2e_doors;
 mod e2e_explain;
 mod e2e_fresh;
 mod e2e_home;
 mod e2e_http2;
 mod e2e_keys;
+mod e2e_ledger;
+mod e2e_ledger_crash;
 mod e2e_logins;
 mod e2e_node_and_curl;
 mod e2e_opencode;
