@@ -95,7 +95,7 @@ fn fill(path: &Path, count: u64, now: Time) -> Result<(), Box<dyn Error>> {
     for at in 0..count {
         let ago = i64::try_from((count - at) * each)?;
         drop(ledger.record(entry(at, Time::from_micros(now.as_micros() - ago))));
-        if at % 20_000 == 0 {
+        if at.is_multiple_of(20_000) {
             ledger.flush();
         }
     }
@@ -153,7 +153,7 @@ fn entry(at: u64, when: Time) -> Entry {
         first_us: Some(434_567),
         last_us: Some(8_765_432),
     };
-    let failed = at % 100 == 0;
+    let failed = at.is_multiple_of(100);
     let refused = Attempt {
         account: "account-9".to_owned(),
         status: Some(429),
@@ -161,7 +161,7 @@ fn entry(at: u64, when: Time) -> Entry {
         why: Some("the provider says that this minute's requests are used up".to_owned()),
         ..attempt.clone()
     };
-    let attempts = if at % 20 == 0 { vec![refused, attempt] } else { vec![attempt] };
+    let attempts = if at.is_multiple_of(20) { vec![refused, attempt] } else { vec![attempt] };
     Entry {
         id: CallId::new(),
         tenant: "local".to_owned(),
@@ -181,9 +181,9 @@ fn entry(at: u64, when: Time) -> Entry {
         bytes_in: 182_345,
         bytes_out: 23_456,
         context: Context {
-            project: (at % 4 == 0).then(|| "keywheel".to_owned()),
-            session_id: (at % 4 == 0).then(|| format!("ses_4f9a01c2{:08x}", at / 50)),
-            branch: (at % 4 == 0).then(|| "feature/ledger".to_owned()),
+            project: at.is_multiple_of(4).then(|| "keywheel".to_owned()),
+            session_id: at.is_multiple_of(4).then(|| format!("ses_4f9a01c2{:08x}", at / 50)),
+            branch: at.is_multiple_of(4).then(|| "feature/ledger".to_owned()),
             ..Context::default()
         },
         spend: Spend {

@@ -15,13 +15,16 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use http::HeaderMap;
 use keywheel::accounts::{Pool, Wanted};
 use keywheel::config::{self, Strategy};
 use keywheel::kit::window::{Fills, Reach, Span, What, Window};
-use keywheel::kit::{CallId, Clock, Secret};
+use keywheel::kit::{CallId, Clock, Money, Secret, Usage};
 use keywheel::redact::Known;
+use keywheel::store::{Attempt, Context, Entry, Outcome, Spend};
+use keywheel::telemetry::{Gaps, Telemetry, Told};
 use keywheel::wire::sse::Frames;
-use keywheel::wire::{Edit, Endpoint, Json};
+use keywheel::wire::{Call, Caller, Edit, Endpoint, Json};
 use work::Work;
 
 const ROUNDS: usize = 9;
@@ -43,6 +46,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let pool = pool()?;
     let strategies = [
         (Strategy::Sticky, "sticky"),
+        (Strategy::FillFirst, "fill first"),
         (Strategy::RoundRobin, "round robin"),
         (Strategy::LeastBusy, "least busy"),
         (Strategy::Weighted, "weighted"),
@@ -67,8 +71,58 @@ fn main() -> Result<(), Box<dyn Error>> {
         let what = format!("redact::Known::hits, {what}");
         tell(&what, least(20, || known.hits(&text).map(|hits| hits.len())), text.len())?;
     }
+    let (telemetry, entry, gaps) = (Telemetry::default(), entry(), Gaps::default());
+    tell("telemetry::Telemetry::ended, counted", least(20_000, || telemetry.ended(&entry, None, None, &gaps)), 0)?;
+    let call = Call::placed(entry.at, Endpoint::Chat, HeaderMap::new(), Json::parse(small)?, Arc::new(Caller::owner()));
+    let traced = || telemetry.ended(&entry, None, Told::of(&call, None), &gaps);
+    tell("telemetry::Telemetry::ended, told to a collector", least(20_000, traced), 0)?;
+    let mut gaps = Gaps::default();
+    tell("telemetry::Gaps::note", least(100_000, || gaps.note(Duration::from_millis(13))), 0)?;
     tell("kit::CallId::new", least(100_000, CallId::new), 0)?;
     Ok(())
+}
+
+/// A call that failed over once and completed.
+fn entry() -> Entry {
+    let attempt = |fault: Option<&str>, start_us| Attempt {
+        provider: "bench".to_owned(),
+        account: "bench-1".to_owned(),
+        model: "gpt-4o-mini".to_owned(),
+        status: Some(if fault.is_some() { 429 } else { 200 }),
+        fault: fault.map(str::to_owned),
+        why: fault.map(|_| "account bench-1 is over a limit of its provider".to_owned()),
+        start_us,
+        head_us: Some(40_000),
+    };
+    Entry {
+        id: CallId::new(),
+        tenant: "local".to_owned(),
+        at: Clock::system().now(),
+        client: "laptop".to_owned(),
+        endpoint: "chat/completions".to_owned(),
+        asked: "bench/gpt-4o-mini".to_owned(),
+        provider: Some("bench".to_owned()),
+        account: Some("bench-1".to_owned()),
+        model: Some("gpt-4o-mini".to_owned()),
+        status: 200,
+        outcome: Outcome::Completed,
+        stream: true,
+        parked_us: 0,
+        first_byte_us: Some(90_000),
+        total_us: 1_900_000,
+        bytes_in: 4_000,
+        bytes_out: 40_000,
+        context: Context::default(),
+        spend: Spend {
+            usage: Some(Usage { input: 900, cache_read: 100, output: 300, ..Usage::default() }),
+            cost: Some(Money::from_pico(345_000_000)),
+            price: Some("2026-11-20".to_owned()),
+            ..Spend::default()
+        },
+        attempts: vec![attempt(Some("rate_limit_exceeded"), 100), attempt(None, 40_300)],
+        decisions: Vec::new(),
+        choices: Vec::new(),
+    }
 }
 
 /// The least time of one run, over rounds of `times` runs each.

@@ -15,14 +15,16 @@
 //! | import | kit catalog config | accounts that other programs keep: variables, dotenv, LiteLLM, CLIProxyAPI |
 //! | vault | kit config | secrets: env, command, the sealed file and what opens it |
 //! | store | kit wire config | Ledger (durable): memory, sqlite |
+//! | telemetry | kit wire config vault store | what is told of calls: counters for `/metrics`, spans for a collector, a line in the log |
 //! | adapter | kit wire catalog redact | dialects and vendors: no I/O, no clock, no secret |
 //! | accounts | kit wire catalog config vault store | pool, lease, cooldowns, tokens that renew themselves; port Exchange, which gateway implements |
-//! | gateway | kit wire sim catalog config redact store adapter accounts | router, dispatch, parking, upstream, relay, exchange |
+//! | gateway | kit wire sim catalog config redact store telemetry adapter accounts | router, dispatch, parking, upstream, relay, exchange |
 //! | ops | kit wire operator catalog config redact vault store accounts gateway | Operator, in process |
-//! | serve | kit wire operator config gateway | doors: tcp, tls, unix, pipe; auth; dialect routes, admin |
+//! | serve | kit wire operator config telemetry gateway | doors: tcp, tls, unix, pipe; auth; dialect routes, admin |
 //! | client | kit wire operator config | Operator over the socket |
+//! | workflows | kit wire operator config redact | hook, commit, ask: what is built on calls |
 //! | cli | kit wire operator catalog config | parses to a Command, which main hands to app |
-//! | app | kit wire sim operator catalog config redact vault store adapter accounts gateway ops serve client cli import | wiring: the only module that knows every concrete type |
+//! | app | kit wire sim operator catalog config redact vault store telemetry adapter accounts gateway ops serve client workflows cli import | wiring: the only module that knows every concrete type |
 //!
 //! A request's way: `serve` tags the dialect and authenticates → `gateway::Gateway::call` → `router` → `dispatch`
 //! (park, lease, redact, encode, send, classify) → `upstream` → `relay` hands the bytes back untouched.
@@ -43,5 +45,7 @@ pub mod redact;
 pub mod serve;
 pub mod sim;
 pub mod store;
+pub mod telemetry;
 pub mod vault;
 pub mod wire;
+pub mod workflows;

@@ -26,9 +26,21 @@ struct State {
 }
 
 impl Breaker {
+    /// Whether there is no failure to think of.
+    pub(super) fn is_well(&self) -> bool {
+        !self.troubled.load(Ordering::Acquire)
+    }
+
+    /// Forgets every failure, on a person's word.
+    pub(super) fn clear(&self) {
+        let mut state = self.lock();
+        *state = State::default();
+        self.troubled.store(false, Ordering::Release);
+    }
+
     /// Until when it is open or probing; `None` when the next attempt would be let through.
     pub(super) fn open(&self, now: Time) -> Option<Time> {
-        if !self.troubled.load(Ordering::Acquire) {
+        if self.is_well() {
             return None;
         }
         let state = self.lock();
@@ -40,7 +52,7 @@ impl Breaker {
 
     /// Lets an attempt through (making it the probe of a half-open breaker), or says until when it is open.
     pub(super) fn admit(&self, token: u64, now: Time) -> Result<(), Time> {
-        if !self.troubled.load(Ordering::Acquire) {
+        if self.is_well() {
             return Ok(());
         }
         let mut state = self.lock();
@@ -57,7 +69,7 @@ impl Breaker {
 
     /// The provider answered: whatever it said, it is alive.
     pub(super) fn alive(&self, token: u64) {
-        if !self.troubled.load(Ordering::Acquire) {
+        if self.is_well() {
             return;
         }
         let mut state = self.lock();
@@ -71,9 +83,25 @@ impl Breaker {
         }
     }
 
+    /// The provider has begun a good answer: a probe closes the breaker at once, since its stream may last for minutes.
+    /// What has failed under a closed breaker is forgiven only at an answer's end, or streams that all break off would
+    /// never open it. Says whether it was closed.
+    pub(super) fn began(&self, token: u64) -> bool {
+        if self.is_well() {
+            return false;
+        }
+        let mut state = self.lock();
+        let probed = state.probe == Some(token);
+        if probed {
+            *state = State::default();
+            self.troubled.store(false, Ordering::Release);
+        }
+        probed
+    }
+
     /// The attempt ended without a verdict.
     pub(super) fn release(&self, token: u64) {
-        if !self.troubled.load(Ordering::Acquire) {
+        if self.is_well() {
             return;
         }
         let mut state = self.lock();

@@ -1,17 +1,19 @@
 //! Which of the accounts that could take the call does: a pure function of what is known, so that a recorded choice
 //! can be made again.
 
+use std::num::NonZeroU32;
+
 use super::learned::{Share, WHOLE};
 use crate::config::Strategy;
-use crate::kit::Time;
 
 /// An account that could take the call.
+/// As large as a cache line, since a hundred of them are written and read for one choice.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Candidate {
     /// Its place in the order of the configuration.
-    pub(super) seat: usize,
+    pub(super) seat: u32,
     /// The place of its route among those that are weighed together.
-    pub(super) route: usize,
+    pub(super) route: u32,
     /// Calls under way.
     pub(super) busy: u32,
     /// Its share among equals, at least 1.
@@ -19,9 +21,9 @@ pub(super) struct Candidate {
     /// Higher is taken first.
     pub(super) priority: i32,
     /// What is left of its tightest window.
-    pub(super) share: Option<Share>,
+    pub(super) share: Share,
     /// Microseconds to the first byte, on average.
-    pub(super) first_byte: Option<u32>,
+    pub(super) first_byte: Option<NonZeroU32>,
     /// The most that the call can cost there, in picodollars.
     pub(super) price: Option<i64>,
 }
@@ -64,13 +66,13 @@ pub(super) fn choose(strategy: Strategy, candidates: &[Candidate], home: Option<
         Strategy::Weighted => weighted(equals, dice),
         Strategy::LeastBusy => tied(candidates, top, dice, |candidate| (load(candidate), 0)),
         Strategy::QuotaOptimized => tied(candidates, top, dice, |candidate| {
-            let Share { left, reset } = share(candidate);
+            let Share { left, reset } = candidate.share;
             // what is about to be there again is spent first
             (i64::from(WHOLE - left.min(WHOLE)), reset.as_micros())
         }),
         Strategy::Cheapest => tied(candidates, top, dice, |candidate| (candidate.price.unwrap_or(i64::MAX), 0)),
         // one that nobody has measured is measured first
-        Strategy::Latency => tied(candidates, top, dice, |candidate| (i64::from(candidate.first_byte.unwrap_or(0)), 0)),
+        Strategy::Latency => tied(candidates, top, dice, |candidate| (wait(candidate), 0)),
         Strategy::Hybrid => {
             let scale = Scale::of(equals.map(|(_, candidate)| candidate));
             tied(candidates, top, dice, |candidate| (-scale.score(candidate), 0))
@@ -111,9 +113,14 @@ fn load(candidate: &Candidate) -> i64 {
     if candidate.weight == 1 { busy } else { busy / i64::from(candidate.weight.max(1)) }
 }
 
+/// Microseconds to the first byte; none of those whom nobody has measured.
+fn wait(candidate: &Candidate) -> i64 {
+    candidate.first_byte.map_or(0, |micros| i64::from(micros.get()))
+}
+
 /// An account of which nothing is known has all of its quota.
-fn share(candidate: &Candidate) -> Share {
-    candidate.share.unwrap_or(Share { left: WHOLE, reset: Time::MAX })
+fn left(candidate: &Candidate) -> i64 {
+    i64::from(candidate.share.left.min(WHOLE))
 }
 
 /// The extremes among the candidates, between which each term of the hybrid score is normalised.
@@ -130,8 +137,8 @@ impl Scale {
         let stretch = |(least, most): (i64, i64), value: i64| (least.min(value), most.max(value));
         let blank = Self { quota: none, wait: none, load: none };
         candidates.fold(blank, |scale, candidate| Self {
-            quota: stretch(scale.quota, i64::from(share(candidate).left)),
-            wait: stretch(scale.wait, i64::from(candidate.first_byte.unwrap_or(0))),
+            quota: stretch(scale.quota, left(candidate)),
+            wait: stretch(scale.wait, wait(candidate)),
             load: stretch(scale.load, load(candidate)),
         })
     }
@@ -143,9 +150,9 @@ impl Scale {
             range => (value - least) * 1000 / range,
         };
         let Self { quota, wait, load: busy } = *self;
-        let speed = 1000 - part(i64::from(candidate.first_byte.unwrap_or(0)), wait) * i64::from(wait.0 != wait.1);
+        let speed = 1000 - part(self::wait(candidate), wait) * i64::from(wait.0 != wait.1);
         let idle = 1000 - part(load(candidate), busy) * i64::from(busy.0 != busy.1);
-        5 * part(i64::from(share(candidate).left), quota) + 3 * speed + 2 * idle
+        5 * part(left(candidate), quota) + 3 * speed + 2 * idle
     }
 }
 
@@ -160,7 +167,7 @@ mod tests {
             busy: 0,
             weight: 1,
             priority: 0,
-            share: None,
+            share: Share::UNKNOWN,
             first_byte: None,
             price: None,
         };

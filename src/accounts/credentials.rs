@@ -73,6 +73,11 @@ impl Credentials {
         }
     }
 
+    /// How often identity providers gave a token when they were asked for one, and how often they did not.
+    pub fn renewals(&self) -> (u64, u64) {
+        self.refresher.as_ref().map(Refresher::renewals).unwrap_or_default()
+    }
+
     fn refresher(&self, account: &Account) -> Result<&Refresher, Fault> {
         let missing = || Fault::new(Kind::NoSecret, format!("account {}: tokens are not renewed here", account.id));
         self.refresher.as_ref().ok_or_else(missing)

@@ -20,6 +20,11 @@ pub(super) struct Crowd {
 }
 
 impl Crowd {
+    /// Whether nothing is known of a limit.
+    pub(super) fn is_unlimited(&self) -> bool {
+        self.most.load(Ordering::Acquire) == 0
+    }
+
     /// The most calls at once for now; `None` without a limit.
     pub(super) fn most(&self, now: Time) -> Option<u32> {
         let most = self.most.load(Ordering::Acquire);
@@ -28,7 +33,12 @@ impl Crowd {
         }
         let quiet = now.since(Time::from_micros(self.since.load(Ordering::Acquire)));
         let more = u32::try_from(quiet.as_secs() / ONE_MORE.as_secs()).unwrap_or(u32::MAX);
-        (quiet < FORGET).then(|| most.saturating_add(more))
+        if quiet >= FORGET {
+            // another refusal may have come in between, and is not forgotten with it
+            let _kept = self.most.compare_exchange(most, 0, Ordering::AcqRel, Ordering::Relaxed);
+            return None;
+        }
+        Some(most.saturating_add(more))
     }
 
     /// Whether one more is too many.
@@ -58,5 +68,15 @@ impl Crowd {
         let fewer = known.map_or(busy, |most| most.min(busy)).saturating_sub(1).max(1);
         self.since.store(now.as_micros(), Ordering::Release);
         self.most.store(fewer, Ordering::Release);
+    }
+
+    /// Forgets the limit, on a person's word.
+    pub(super) fn clear(&self) {
+        self.most.store(0, Ordering::Release);
+    }
+
+    #[cfg(test)]
+    pub(super) fn hot(&self) -> usize {
+        std::ptr::from_ref(&self.most).addr()
     }
 }

@@ -55,11 +55,13 @@ pub(super) enum Gate {
 
 /// All cooldowns of one account or group. A std mutex: it is held for a map look-up, never across I/O.
 #[derive(Debug, Default)]
+#[repr(C)]
 pub(super) struct Health {
     /// Whether there is any cooldown at all, so that the healthy are passed without a lock.
     ailing: AtomicBool,
-    rests: Mutex<Rests>,
+    /// Beside it, since a choice asks both.
     tempos: Tempos,
+    rests: Mutex<Rests>,
 }
 
 /// The whole account's cooldown, and those of single models.
@@ -73,6 +75,11 @@ impl Health {
     pub(super) fn lock(&self) -> MutexGuard<'_, Rests> {
         // a poisoned map is still a map: every write to it is one assignment
         self.rests.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether nothing can stand in the way of any model.
+    pub(super) fn is_well(&self) -> bool {
+        !self.ailing.load(Ordering::Acquire) && self.tempos.is_free()
     }
 
     /// What stands in the way of a call of this model. A probe keeps to the pace that was learnt as every call does.
@@ -194,6 +201,11 @@ impl Health {
         *rests = Rests::default();
         self.tempos.clear();
         self.ailing.store(false, Ordering::Release);
+    }
+
+    #[cfg(test)]
+    pub(super) fn hot(&self) -> [usize; 2] {
+        [std::ptr::from_ref(&self.ailing).addr(), self.tempos.hot()]
     }
 }
 

@@ -79,7 +79,7 @@ impl Pool {
         let mut kept = Kept::default();
         for seat in &self.roster.load().seats {
             let own = kept_rests(&seat.state.health);
-            let shared = kept_rests(&seat.group);
+            let shared = kept_rests(&seat.group.health);
             let limits = match &seat.account.quota_group {
                 Some(group) => {
                     if shared != KeptRests::default() {
@@ -106,7 +106,7 @@ impl Pool {
         for seat in &self.roster.load().seats {
             let account = &seat.account;
             if let Some(rests) = account.quota_group.as_ref().and_then(|group| kept.groups.get(group)) {
-                seat.group.recall(rests.rests(now));
+                seat.group.health.recall(rests.rests(now));
             }
             let same = |old: &&KeptAccount| {
                 old.id == account.id && old.provider == account.provider && old.source == source(seat)
@@ -118,7 +118,7 @@ impl Pool {
             }
             seat.state.health.recall(old.own.rests(now));
             if account.quota_group.is_none() {
-                seat.group.recall(old.limits.rests(now));
+                seat.group.health.recall(old.limits.rests(now));
             }
         }
     }
@@ -151,9 +151,15 @@ fn kept_rests(health: &Health) -> KeptRests {
     KeptRests { whole: rests.whole.as_ref().map(kept), models }
 }
 
-/// Where an account's secret comes from. Of a program only its name: arguments may hold what nobody should read.
+/// Where an account's secret comes from, and who gives it a token. Of a program only its name: arguments may hold what
+/// nobody should read.
 fn source(seat: &Seat) -> String {
     let place = seat.account.base_url.as_deref().unwrap_or_default();
+    let login = seat.account.oauth.as_ref().map(|oauth| {
+        let [at, client] = [&oauth.token_url, &oauth.client_id].map(|word| word.as_deref().unwrap_or_default());
+        format!(" {:?} {client} {at}", oauth.grant)
+    });
+    let place = format!("{place}{}", login.unwrap_or_default());
     match &seat.account.secret {
         SecretSource::None => format!("none {place}"),
         SecretSource::Env(name) => format!("env {name} {place}"),

@@ -68,8 +68,9 @@ pub(super) struct Share {
     pub(super) reset: Time,
 }
 
-/// What is known of one group's limits.
+/// What is known of one group's limits. What every choice reads comes first, in one cache line.
 #[derive(Debug, Default)]
+#[repr(C)]
 pub(super) struct Learned {
     /// Until then the two numbers below hold; nothing is known after it.
     until: AtomicI64,
@@ -103,12 +104,27 @@ struct Kept {
     each: Option<u64>,
 }
 
+impl Share {
+    /// Of one of which nothing is known, and which therefore counts as whole. No option: it is written for each of a
+    /// hundred accounts, as two plain words.
+    pub(super) const UNKNOWN: Self = Self { left: u16::MAX, reset: Time::MAX };
+
+    /// `None` of one of which nothing is known.
+    pub(super) fn known(self) -> Option<Self> {
+        (self != Self::UNKNOWN).then_some(self)
+    }
+}
+
 impl Learned {
+    /// Whether nothing that is known can be short.
+    pub(super) fn has_room(&self, need: Need, now: Time) -> bool {
+        now.as_micros() >= self.until.load(Relaxed)
+            || self.requests.load(Relaxed) >= 1 && self.tokens.load(Relaxed) >= need.total()
+    }
+
     /// When the windows have room for the call, and which of them has none before; `None` when all have.
     pub(super) fn short(&self, model: &str, need: Need, now: Time) -> Option<(Time, What, Span)> {
-        if now.as_micros() >= self.until.load(Relaxed)
-            || self.requests.load(Relaxed) >= 1 && self.tokens.load(Relaxed) >= need.total()
-        {
+        if self.has_room(need, now) {
             return None;
         }
         let known = self.lock();
@@ -119,18 +135,19 @@ impl Learned {
         late.max_by_key(|(at, ..)| *at)
     }
 
-    /// What is left of the tightest window that this model meets; `None` when nothing is known.
-    pub(super) fn share(&self, model: &str, hash: u64, now: Time) -> Option<Share> {
+    /// What is left of the tightest window that this model meets.
+    pub(super) fn share(&self, model: &str, hash: u64, now: Time) -> Share {
         if now.as_micros() >= self.until.load(Relaxed) {
-            return None;
+            return Share::UNKNOWN;
         }
         let glance = self.glance.load(Relaxed);
         if glance >> 16 == hash >> 16 {
             let reset = self.glance_reset.load(Relaxed);
             let left = u16::try_from(glance & 0xffff).unwrap_or(WHOLE);
-            return (now.as_micros() < reset).then(|| Share { left, reset: Time::from_micros(reset) });
+            let share = Share { left, reset: Time::from_micros(reset) };
+            return if now.as_micros() < reset { share } else { Share::UNKNOWN };
         }
-        self.lock().share(model, now)
+        self.lock().share(model, now).unwrap_or(Share::UNKNOWN)
     }
 
     /// A call is sent: its share of every window is taken at once, so that the next does not count on it.
@@ -214,6 +231,14 @@ impl Learned {
         }
         let until = live().map(|kept| kept.end).max().unwrap_or_default();
         self.until.store(until.as_micros(), Relaxed);
+    }
+
+    #[cfg(test)]
+    pub(super) fn hot(&self) -> [usize; 5] {
+        let [requests, tokens, glance] =
+            [&self.requests, &self.tokens, &self.glance].map(|at| std::ptr::from_ref(at).addr());
+        let [until, reset] = [&self.until, &self.glance_reset].map(|at| std::ptr::from_ref(at).addr());
+        [until, requests, tokens, glance, reset]
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {

@@ -50,7 +50,7 @@ impl Lease {
     pub fn learned(&self, windows: &[Window]) {
         if !windows.is_empty() {
             let now = self.pool.clock.now();
-            self.seat.shared.windows.learn(&self.model, self.hash, windows, self.mark, now);
+            self.seat.group.windows.learn(&self.model, self.hash, windows, self.mark, now);
         }
     }
 
@@ -118,7 +118,7 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         self.seat.paces().for_each(super::pace::Pace::leave);
-        self.seat.shared.crowd.leave();
+        self.seat.group.crowd.leave();
         self.pool.release(self);
     }
 }

@@ -9,9 +9,13 @@ use crate::kit::{Blame, Fault, Kind};
 impl Pool {
     /// A good answer has begun: what the attempt probed is healed, and others need not wait for its end.
     pub(super) fn answered(&self, lease: &Lease) {
-        let own = lease.seat.state.health.heal(&lease.model, lease.token);
-        if lease.seat.group.heal(&lease.model, lease.token) || own {
+        let healed =
+            [&lease.seat.state.health, &lease.seat.group.health].map(|health| health.heal(&lease.model, lease.token));
+        let healed = healed.contains(&true);
+        if healed {
             self.altered.notify_one();
+        }
+        if lease.seat.breaker.began(lease.token) || healed {
             self.changed.notify_waiters();
         }
     }
@@ -30,11 +34,11 @@ impl Pool {
         let at = Attempted { began: lease.taken, failed: now, spread: spread(lease.token) };
         let blame = fault.kind.blame();
         if let Kind::Throttled(Some(wait), _) = fault.kind {
-            seat.shared.windows.heed(&lease.model, lease.hash, now.after(wait), now);
+            seat.group.windows.heed(&lease.model, lease.hash, now.after(wait), now);
         }
         match fault.kind {
-            Kind::Throttled(_, Scope::Concurrency) => seat.shared.crowd.refused(lease.taken, now),
-            Kind::Throttled(_, Scope::Ramp) => seat.shared.ramp.slow_down(lease.taken, now),
+            Kind::Throttled(_, Scope::Concurrency) => seat.group.crowd.refused(lease.taken, now),
+            Kind::Throttled(_, Scope::Ramp) => seat.group.ramp.slow_down(lease.taken, now),
             _ => {}
         }
         // what broke off may have been counted; what was refused was not
@@ -50,7 +54,7 @@ impl Pool {
             // a key or a model is the account's own, money and limits are the group's
             Kind::KeyRejected | Kind::Blocked | Kind::NeedsLogin | Kind::StaleToken(_) => &seat.state.health,
             Kind::OverBudget(_) | Kind::ModelMissing => &seat.state.health,
-            _ => &*seat.group,
+            _ => &seat.group.health,
         };
         match blame {
             Blame::Account => health.rest(None, fault.kind, fault.message.clone(), at),
@@ -70,7 +74,7 @@ impl Pool {
     /// token ends such a rest.
     pub(super) fn renewed(&self, id: &str, outcome: Result<(), &Fault>) {
         let roster = self.roster.load();
-        let Some(seat) = roster.seats.iter().find(|seat| seat.account.id == id) else { return };
+        let Some(seat) = roster.find(id) else { return };
         let now = self.clock.now();
         match outcome {
             Ok(()) => seat.state.health.logged_in(),
@@ -87,7 +91,7 @@ impl Pool {
     pub(super) fn release(&self, lease: &Lease) {
         lease.seat.breaker.release(lease.token);
         lease.seat.state.health.release_probe(&lease.model, lease.token);
-        lease.seat.group.release_probe(&lease.model, lease.token);
+        lease.seat.group.health.release_probe(&lease.model, lease.token);
         self.changed.notify_waiters();
     }
 }

@@ -63,34 +63,24 @@ impl Pool {
         let roster = self.roster.load_full();
         let token = self.tokens.fetch_add(1, Ordering::Relaxed);
         let (strategy, affinity) = routes.first().map_or((Strategy::default(), None), |w| (w.strategy, w.affinity));
-        let mut stops: Vec<(usize, usize, Stop)> = Vec::new();
-        let mut candidates = Vec::new();
-        for (route, wanted) in routes.iter().enumerate() {
-            let hash = learned::hash(wanted.model);
-            let seats = roster.by_provider.get(wanted.provider).map_or(&[][..], Vec::as_slice);
-            candidates.reserve(seats.len());
-            for &seat in seats {
-                match roster.seats[seat].stands(wanted, now) {
-                    Ok(()) => candidates.push(roster.seats[seat].terms((route, seat), wanted, hash, now)),
-                    Err(stop) => stops.push((route, seat, stop)),
-                }
-            }
+        let (mut candidates, mut stops) = (Vec::new(), Vec::new());
+        for (route, wanted) in (0..).zip(routes) {
+            roster.ask((route, wanted), now, &mut candidates, &mut stops);
         }
         let bound = affinity.filter(|_| keeps_sessions(strategy)).and_then(|key| self.sessions.get(key, now));
+        let bound = bound.and_then(|id| roster.place(&id));
         let dice = Dice { turn: token, seed: mix(token), affinity };
         loop {
-            let home = bound.as_ref().and_then(|bound| {
-                candidates.iter().position(|candidate| roster.seats[candidate.seat].account.id == **bound)
-            });
+            let home = bound.and_then(|seat| candidates.iter().position(|candidate| candidate.seat == seat));
             let Some(at) = choose(strategy, &candidates, home, dice) else { break };
             let Candidate { seat, route, .. } = candidates[at];
-            match self.take(&roster.seats[seat], &routes[route], token, now) {
+            match self.take(roster.seat(seat), &routes[route as usize], token, now) {
                 Ok(mut lease) => {
                     if candidates.len() > 1 {
                         let (candidates, home) = (std::mem::take(&mut candidates), home.is_some());
                         lease.choice = Some(Box::new(Chosen { roster, strategy, dice, home, at, candidates, stops }));
                     }
-                    return Ok((route, lease));
+                    return Ok((route as usize, lease));
                 }
                 // another call was quicker with the last place, the probe or the turn
                 Err(stop) => {
@@ -102,7 +92,7 @@ impl Pool {
         let mut not = NotBefore::default();
         // in the order of the configuration, as people know them
         stops.sort_by_key(|(route, seat, _)| (*route, *seat));
-        stops.iter().for_each(|(_, seat, stop)| not.note(&roster.seats[*seat].account.id, stop));
+        stops.iter().for_each(|(_, seat, stop)| not.note(&roster.seat(*seat).account.id, stop));
         Err(not)
     }
 
@@ -110,7 +100,7 @@ impl Pool {
     /// provider's models, which must not keep a call waiting.
     pub fn able(&self, wanted: Wanted<'_>) -> Option<Arc<Account>> {
         let (now, roster) = (self.clock.now(), self.roster.load());
-        let mut seats = roster.by_provider.get(wanted.provider)?.iter().map(|&at| &roster.seats[at]);
+        let mut seats = roster.by_provider.get(wanted.provider)?.iter().map(|&at| roster.seat(at));
         seats.find(|seat| seat.stands(&wanted, now).is_ok()).map(|seat| Arc::clone(&seat.account))
     }
 
@@ -132,7 +122,7 @@ impl Pool {
             seat.pace.leave();
             return Err(Stop::Full(Owner::Provider, full));
         }
-        let crowded = !seat.shared.crowd.enter(now);
+        let crowded = !seat.group.crowd.enter(now);
         // from here on the drop gives everything back
         let mut lease = Lease {
             seat: Arc::clone(seat),
@@ -148,20 +138,20 @@ impl Pool {
             choice: None,
         };
         let probed = || {
-            [&seat.state.health, &*seat.group].into_iter().all(|health| match health.gate(wanted.model, now) {
+            [&seat.state.health, &seat.group.health].into_iter().all(|health| match health.gate(wanted.model, now) {
                 Gate::Open => true,
                 Gate::Probe => health.take_probe(wanted.model, token, now),
                 Gate::Probing(_) | Gate::Until(..) => false,
             })
         };
         // limits are the group's, and so is what its refusals taught
-        let admitted = || seat.group.admit(wanted.model, now);
+        let admitted = || seat.group.health.admit(wanted.model, now);
         if crowded || seat.breaker.admit(token, now).is_err() || !probed() || !admitted() {
             lease.unsent();
             return Err(Stop::Taken);
         }
-        lease.mark = seat.shared.windows.take(wanted.model, hash, need, now);
-        seat.shared.ramp.count(tokens, now);
+        lease.mark = seat.group.windows.take(wanted.model, hash, need, now);
+        seat.group.ramp.count(tokens, now);
         seat.state.used.store(now.as_micros(), Ordering::Relaxed);
         Ok(lease)
     }
@@ -181,16 +171,16 @@ impl Pool {
     pub fn serves(&self, provider: &str) -> bool {
         let roster = self.roster.load();
         let mut seats = roster.by_provider.get(provider).into_iter().flatten();
-        seats.any(|&at| !roster.seats[at].account.disabled)
+        seats.any(|&at| !roster.seat(at).disabled)
     }
 
     /// Ends an account's cooldowns on a person's word; false when there is no such account.
     pub fn heal(&self, id: &str) -> bool {
         let roster = self.roster.load();
-        let Some(seat) = roster.seats.iter().find(|seat| seat.account.id == id) else { return false };
+        let Some(seat) = roster.find(id) else { return false };
         seat.state.health.clear();
         seat.group.clear();
-        seat.shared.windows.clear();
+        seat.breaker.clear();
         self.altered.notify_one();
         self.changed.notify_waiters();
         true
@@ -206,8 +196,8 @@ impl Pool {
     /// not for all, and with what is left by now.
     pub fn windows(&self, id: &str) -> Vec<(Option<Box<str>>, Window)> {
         let roster = self.roster.load();
-        let seat = roster.seats.iter().find(|seat| seat.account.id == id);
-        seat.map(|seat| seat.shared.windows.all(self.clock.now())).unwrap_or_default()
+        let seat = roster.find(id);
+        seat.map(|seat| seat.group.windows.all(self.clock.now())).unwrap_or_default()
     }
 }
 

@@ -20,11 +20,12 @@ const LEAST: u64 = 10_000;
 
 /// Counts the tokens of each minute, and holds them back where it was told to.
 #[derive(Debug, Default)]
+#[repr(C)]
 pub(super) struct Ramp {
-    /// Whether there is a limit, so that the others are passed without a lock.
-    held: AtomicBool,
     // a std mutex: held for a few additions by the one account that is leased
     minutes: Mutex<Minutes>,
+    /// Whether there is a limit, so that the others are passed without a lock. Last, since the group wants it there.
+    held: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -39,9 +40,14 @@ struct Minutes {
 }
 
 impl Ramp {
+    /// Whether there is no limit.
+    pub(super) fn is_free(&self) -> bool {
+        !self.held.load(Ordering::Acquire)
+    }
+
     /// When the next call may go; `None` when it may.
     pub(super) fn full(&self, now: Time) -> Option<Time> {
-        if !self.held.load(Ordering::Acquire) {
+        if self.is_free() {
             return None;
         }
         let mut minutes = self.lock();
@@ -79,6 +85,18 @@ impl Ramp {
         let borne = minutes.most(now).map_or(borne, |most| most.min(borne));
         minutes.limit = Some((borne.max(LEAST), now));
         self.held.store(true, Ordering::Release);
+    }
+
+    /// Forgets the limit, on a person's word.
+    pub(super) fn clear(&self) {
+        let mut minutes = self.lock();
+        (minutes.limit, minutes.free_at) = (None, Time::default());
+        self.held.store(false, Ordering::Release);
+    }
+
+    #[cfg(test)]
+    pub(super) fn hot(&self) -> usize {
+        std::ptr::from_ref(&self.held).addr()
     }
 
     fn lock(&self) -> MutexGuard<'_, Minutes> {

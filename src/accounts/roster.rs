@@ -6,18 +6,22 @@ use std::sync::Arc;
 use wildmatch::WildMatch;
 
 use super::breaker::Breaker;
-use super::health::Health;
+use super::choose::Candidate;
+use super::group::Group;
+use super::learned;
 use super::pace::Pace;
 use super::seat::Seat;
-use super::shared::Shared;
+use super::verdict::Stop;
+use super::wanted::Wanted;
 use crate::config::{Account, Limits, Settings};
-use crate::kit::Clock;
+use crate::kit::{Clock, Time};
 
 /// The accounts in the order of the configuration.
 #[derive(Default)]
 pub(super) struct Roster {
     pub(super) seats: Vec<Arc<Seat>>,
-    pub(super) by_provider: HashMap<String, Vec<usize>>,
+    pub(super) by_provider: HashMap<String, Vec<u32>>,
+    by_id: HashMap<String, u32>,
     breakers: HashMap<Place, Arc<Breaker>>,
     /// The limits of providers, and of clients.
     providers: HashMap<String, Arc<Pace>>,
@@ -27,16 +31,13 @@ pub(super) struct Roster {
 /// A provider, and the address of an account that has its own: when one region fails, another may be well.
 type Place = (String, Option<String>);
 
-/// What the accounts of one quota group share.
-type Group = (Arc<Health>, Arc<Shared>);
-
 impl Roster {
     /// The accounts of new settings; those that stay keep their state.
     pub(super) fn renewed(&self, settings: &Settings, clock: &Clock) -> Self {
-        let mut groups: HashMap<&str, Group> = HashMap::new();
+        let mut groups: HashMap<&str, Arc<Group>> = HashMap::new();
         for seat in &self.seats {
             if let Some(group) = &seat.account.quota_group {
-                groups.insert(group, (Arc::clone(&seat.group), Arc::clone(&seat.shared)));
+                groups.insert(group, Arc::clone(&seat.group));
             }
         }
         let providers = settings.providers.iter().map(|(id, provider)| (id, provider.limits));
@@ -50,11 +51,11 @@ impl Roster {
             let same =
                 |old: &Account| (&old.id, &old.secret, &old.oauth) == (&account.id, &account.secret, &account.oauth);
             let known = self.seats.iter().find(|seat| same(&seat.account));
-            let (group, shared) = match &account.quota_group {
+            let group = match &account.quota_group {
                 Some(name) => groups.entry(name).or_default().clone(),
                 None => {
                     let own = known.filter(|s| s.account.quota_group.is_none());
-                    own.map(|s| (Arc::clone(&s.group), Arc::clone(&s.shared))).unwrap_or_default()
+                    own.map(|s| Arc::clone(&s.group)).unwrap_or_default()
                 }
             };
             let breaker = self.breaker(&mut roster, account);
@@ -63,12 +64,13 @@ impl Roster {
                 Some(known) => known.pace.renewed(account.limits, clock),
                 None => Arc::new(Pace::new(account.limits, clock, Arc::clone(&state.busy))),
             };
-            roster.by_provider.entry(account.provider.clone()).or_default().push(roster.seats.len());
+            let at = u32::try_from(roster.seats.len()).unwrap_or(u32::MAX);
+            roster.by_provider.entry(account.provider.clone()).or_default().push(at);
+            roster.by_id.entry(account.id.clone()).or_insert(at);
             roster.seats.push(Arc::new(Seat {
                 account: Arc::clone(account),
                 state,
                 group,
-                shared,
                 breaker,
                 models: account.models.iter().map(|glob| WildMatch::new(glob)).collect(),
                 disabled: account.disabled,
@@ -87,6 +89,46 @@ impl Roster {
         let breaker = known.map(Arc::clone).unwrap_or_default();
         roster.breakers.insert(place, Arc::clone(&breaker));
         breaker
+    }
+
+    /// Asks every account of a route's provider whether it could take the call: those that could with their terms, the
+    /// others with what stands in their way, by route and seat.
+    pub(super) fn ask(
+        &self,
+        (route, wanted): (u32, &Wanted<'_>),
+        now: Time,
+        candidates: &mut Vec<Candidate>,
+        stops: &mut Vec<(u32, u32, Stop)>,
+    ) {
+        let hash = learned::hash(wanted.model);
+        let seats = self.by_provider.get(wanted.provider).map_or(&[][..], Vec::as_slice);
+        candidates.reserve(seats.len());
+        // what the accounts of one provider share is asked once
+        let mut shared: Option<(&Arc<Breaker>, bool)> = None;
+        for &at in seats {
+            let seat = self.seat(at);
+            let known = shared.filter(|(breaker, _)| Arc::ptr_eq(breaker, &seat.breaker));
+            let (_, clear) = *shared.insert(known.unwrap_or_else(|| (&seat.breaker, seat.is_provider_clear(now))));
+            match if clear && seat.is_clear(wanted, now) { Ok(()) } else { seat.stands(wanted, now) } {
+                Ok(()) => candidates.push(seat.terms((route, at), wanted, hash, now)),
+                Err(stop) => stops.push((route, at, stop)),
+            }
+        }
+    }
+
+    /// The account at a place in the order of the configuration, as the lists of this roster name it.
+    pub(super) fn seat(&self, at: u32) -> &Arc<Seat> {
+        &self.seats[at as usize]
+    }
+
+    /// The place of an account.
+    pub(super) fn place(&self, id: &str) -> Option<u32> {
+        self.by_id.get(id).copied()
+    }
+
+    /// An account by its id.
+    pub(super) fn find(&self, id: &str) -> Option<&Arc<Seat>> {
+        self.place(id).map(|at| self.seat(at))
     }
 
     /// The limits of a client, where a person set any.

@@ -44,7 +44,7 @@ pub enum Standing {
 impl Seat {
     /// The account and its state at this moment.
     pub(super) fn row(&self, now: Time) -> Row {
-        let rest = [&self.state.health, &*self.group].into_iter().find_map(|health| health.lock().whole.clone());
+        let rest = [&self.state.health, &self.group.health].into_iter().find_map(|health| health.lock().whole.clone());
         let (standing, reason, since, until) = match rest {
             _ if self.account.disabled => (Standing::Disabled, "switched off by a person".to_owned(), None, None),
             None => (Standing::Ready, self.resting_models(now), None, None),
@@ -62,7 +62,7 @@ impl Seat {
     /// The models that rest while the account itself is ready, in words.
     fn resting_models(&self, now: Time) -> String {
         let mut words: Vec<String> = Vec::new();
-        for health in [&self.state.health, &*self.group] {
+        for health in [&self.state.health, &self.group.health] {
             let rests = health.lock();
             let resting = rests.models.iter().filter(|(_, rest)| !rest.half_open(now));
             words.extend(resting.map(|(model, rest)| format!("{model} rests until {}: {}", rest.until, rest.reason)));

@@ -1,5 +1,6 @@
 //! How soon an account's answers begin: a moving average of the time to the first byte.
 
+use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -19,16 +20,16 @@ pub(super) struct Speed {
 
 impl Speed {
     /// Microseconds to the first byte; `None` while unknown.
-    pub(super) fn micros(&self, now: Time) -> Option<u32> {
-        let micros = self.micros.load(Ordering::Relaxed);
-        (micros > 0 && now.since(Time::from_micros(self.at.load(Ordering::Relaxed))) < STALE).then_some(micros)
+    pub(super) fn micros(&self, now: Time) -> Option<NonZeroU32> {
+        let micros = NonZeroU32::new(self.micros.load(Ordering::Relaxed))?;
+        (now.since(Time::from_micros(self.at.load(Ordering::Relaxed))) < STALE).then_some(micros)
     }
 
     /// An answer began after so long.
     pub(super) fn note(&self, took: Duration, now: Time) {
         let took = u32::try_from(took.as_micros()).unwrap_or(u32::MAX).max(1);
         let known = self.micros(now);
-        let mean = known.map_or(took, |old| old - old / PART + took / PART);
+        let mean = known.map_or(took, |old| old.get() - old.get() / PART + took / PART);
         self.micros.store(mean.max(1), Ordering::Relaxed);
         self.at.store(now.as_micros(), Ordering::Relaxed);
     }

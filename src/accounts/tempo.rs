@@ -26,6 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The tempos of all models of an account or quota group.
 #[derive(Debug, Default)]
+#[repr(C)]
 pub(super) struct Tempos {
     /// Whether any pace has been learnt, so that those who are never throttled are passed without a lock.
     learnt: AtomicBool,
@@ -54,9 +55,14 @@ struct Lesson {
 }
 
 impl Tempos {
+    /// Whether no pace has been learnt.
+    pub(super) fn is_free(&self) -> bool {
+        !self.learnt.load(Ordering::Acquire)
+    }
+
     /// Until when the model's pace holds the next call back.
     pub(super) fn holds(&self, model: &str, now: Time) -> Option<Time> {
-        if !self.learnt.load(Ordering::Acquire) {
+        if self.is_free() {
             return None;
         }
         self.lock().get(model)?.holds(now)
@@ -75,22 +81,35 @@ impl Tempos {
             }
             models.insert(model.into(), Tempo::default());
         }
-        models.get_mut(model).is_none_or(|tempo| tempo.admit(now))
+        let admitted = models.get_mut(model).is_none_or(|tempo| tempo.admit(now));
+        if !self.is_free() && models.values().all(|tempo| tempo.lesson.is_none()) {
+            self.learnt.store(false, Ordering::Release);
+        }
+        admitted
     }
 
     /// Learns from a call that was let through at `admitted` and refused at `now`; the provider says that its window
     /// ends after `wait`.
     pub(super) fn refused(&self, model: &str, admitted: Time, wait: Option<Duration>, now: Time) {
-        if let Some(tempo) = self.lock().get_mut(model) {
+        let mut models = self.lock();
+        if let Some(tempo) = models.get_mut(model) {
             tempo.refused(admitted, wait, now);
-            self.learnt.store(true, Ordering::Release);
+            if tempo.lesson.is_some() {
+                self.learnt.store(true, Ordering::Release);
+            }
         }
     }
 
     /// Forgets every pace, on a person's word.
     pub(super) fn clear(&self) {
-        self.lock().clear();
+        let mut models = self.lock();
+        models.clear();
         self.learnt.store(false, Ordering::Release);
+    }
+
+    #[cfg(test)]
+    pub(super) fn hot(&self) -> usize {
+        std::ptr::from_ref(&self.learnt).addr()
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Box<str>, Tempo>> {

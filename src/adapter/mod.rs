@@ -14,6 +14,7 @@ pub mod hint;
 mod models;
 mod openai;
 mod place;
+pub mod reasoning;
 mod rules;
 mod sentence;
 pub mod windows;

@@ -21,6 +21,7 @@ use crate::redact::Known;
 use crate::serve::keys::{KEY_FILE, Keys, STORE_FILE, ensure_first};
 use crate::serve::{Bounds, Doors, Front, Serving};
 use crate::store::{Ledger, Sqlite};
+use crate::telemetry::Exporter;
 use crate::vault::home::Home;
 use crate::vault::{Source, Strongbox};
 use crate::wire::Caller;
@@ -29,6 +30,8 @@ use crate::wire::Caller;
 pub(super) const LEDGER_FILE: &str = "ledger.sqlite";
 /// How long calls under way may take to finish after the order to stop.
 pub(super) const GRACE: Duration = Duration::from_secs(30);
+/// How long what a collector was not yet told may take to be sent then.
+const FLUSH: Duration = Duration::from_secs(5);
 /// How long the first words wait for the providers' lists of models.
 const LISTS: Duration = Duration::from_secs(2);
 /// Between two looks whether a provider's list of models is due.
@@ -69,6 +72,7 @@ struct House {
     keys: Arc<Keys>,
     rests: Arc<Rests>,
     serving: Serving,
+    exporter: Exporter,
     doors: Vec<String>,
 }
 
@@ -104,7 +108,7 @@ impl House {
             clock: clock.clone(),
             pool: Some(Arc::clone(&pool)),
         };
-        let (gateway, refresher) = gateway(wires, Arc::clone(&pool), prices, Arc::clone(&ledger));
+        let (gateway, refresher, exporter) = gateway(wires, &pool, prices, &ledger);
         let over = Governed { pool: Arc::clone(&pool), gateway: gateway.clone(), ledger: Arc::clone(&ledger) };
         let wheel = Arc::new(Wheel::new(sources, settings.clone(), over, loaded.warnings));
         let desk = Desk::new(ops::Parts {
@@ -118,8 +122,7 @@ impl House {
             clock: clock.clone(),
             started,
         });
-        let gate: Arc<dyn Gate> = Arc::new(gateway.clone());
-        let front = Front::new(gate, Arc::new(desk), Arc::clone(&keys), settings.clone(), clock);
+        let front = Front::new(Arc::new(gateway.clone()), Arc::new(desk), Arc::clone(&keys), settings.clone(), clock);
         let serving = doors.serve(front, Bounds::default());
         Ok(Self {
             paths,
@@ -131,6 +134,7 @@ impl House {
             keys,
             rests: Arc::new(rests),
             serving,
+            exporter,
             doors: urls,
         })
     }
@@ -162,6 +166,7 @@ impl House {
             // asked a second time
             () = stop_again(&mut signals) => tracing::warn!("calls under way are cut"),
         }
+        self.exporter.stop(FLUSH).await;
         // a refresh that is cut off here would lose its token, so none begins any more
         drop(tokens);
         drop(tokio::time::timeout(GRACE, self.refresher.settle()).await);
@@ -192,14 +197,22 @@ impl House {
     }
 }
 
-/// The request path, and what renews its tokens.
-fn gateway(wires: tokens::Wires, pool: Arc<Pool>, prices: Prices, ledger: Arc<dyn Ledger>) -> (Gateway, Refresher) {
+/// The request path, what renews its tokens, and what tells a collector of its calls.
+fn gateway(
+    wires: tokens::Wires,
+    pool: &Arc<Pool>,
+    prices: Prices,
+    ledger: &Arc<dyn Ledger>,
+) -> (Gateway, Refresher, Exporter) {
     let (settings, known, clock) = (wires.settings.clone(), Arc::clone(&wires.known), wires.clock.clone());
     let source = Arc::clone(&wires.source);
     let refresher = wires.refresher();
-    let credentials = Credentials::new(source).with_tokens(refresher.clone());
-    let parts = crate::gateway::Parts { settings, clock, pool, credentials, known, prices, ledger };
-    (Gateway::new(parts), refresher)
+    let credentials = Credentials::new(Arc::clone(&source)).with_tokens(refresher.clone());
+    let live = settings.clone();
+    let (pool, ledger) = (Arc::clone(pool), Arc::clone(ledger));
+    let gateway = Gateway::new(crate::gateway::Parts { settings, clock, pool, credentials, known, prices, ledger });
+    let exporter = Exporter::start(gateway.telemetry(), live, source);
+    (gateway, refresher, exporter)
 }
 
 /// How many models can be called.

@@ -21,6 +21,7 @@ pub mod price_show;
 pub mod price_worst;
 pub mod prices;
 pub mod provider;
+pub mod reasoning;
 pub mod shipped;
 pub mod stanza;
 pub mod urls;

@@ -42,6 +42,8 @@ pub struct Provider {
     pub probe: Option<Probe>,
     /// The call that tells how much money an account has left.
     pub balance: Option<Balance>,
+    /// Its name in the GenAI conventions of OpenTelemetry (`gen_ai.provider.name`).
+    pub otel_name: String,
     /// Names that other programs give it; keys of theirs are imported by them.
     pub also: Vec<String>,
     /// Paths below the base URL that it serves, as globs: `chat/completions`, `images/*`.

@@ -49,6 +49,9 @@ pub struct Stanza {
     /// The call that tells how much money an account has left, for `quota`. Overridden as a whole.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub balance: Option<Balance>,
+    /// Its name in the GenAI conventions of OpenTelemetry; the id when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub otel_name: Option<String>,
     /// Names that other programs give it, for `account import`.
     pub also: Vec<String>,
     /// Paths below the base URL that it serves, as globs; chat, completions and embeddings when absent.
@@ -156,6 +159,7 @@ impl Stanza {
             models_path: self.models_path.unwrap_or_else(|| "models".to_owned()),
             probe: self.probe,
             balance: self.balance,
+            otel_name: self.otel_name.unwrap_or_else(|| id.to_owned()),
             also: self.also,
             endpoints: self.endpoints.unwrap_or_else(|| texts(&["chat/completions", "completions", "embeddings"])),
             headers,

@@ -37,7 +37,7 @@ impl FromStr for Wait {
 impl fmt::Display for Wait {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = self.0.as_secs();
-        if self.0 > DAY && seconds % DAY.as_secs() == 0 && self.0.subsec_nanos() == 0 {
+        if self.0 > DAY && seconds.is_multiple_of(DAY.as_secs()) && self.0.subsec_nanos() == 0 {
             return write!(f, "{}d", seconds / DAY.as_secs());
         }
         match SignedDuration::try_from(self.0) {

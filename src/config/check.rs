@@ -7,10 +7,12 @@ use std::sync::Arc;
 use super::accounts;
 use super::key::Key;
 use super::layers::Layer;
+use super::observed;
 use super::origins::Origins;
 use super::problem::{Problem, nearest};
 use super::settings::{Alias, ClientRules, Dialectic, Keep, Listen, Parking, Settings, Tls, VaultHome, VaultPlace};
 use super::shape::{AliasEntry, ClientEntry, DialecticEntry, Shape, VaultEntry};
+use crate::catalog::reasoning::Policy;
 use crate::catalog::stanza::header_flaw;
 use crate::catalog::{Provider, Stanza, Timeouts};
 
@@ -66,6 +68,7 @@ impl Check<'_> {
             provider_origins,
             accounts,
             models: shape.models.into_iter().map(|(name, alias)| self.alias(name, alias)).collect(),
+            families: shape.reasoning,
             clients: shape.clients.into_iter().map(|(name, client)| self.client(name, client)).collect(),
             dialectics: shape.dialectics.into_iter().map(|(name, entry)| self.dialectic(name, entry)).collect(),
             parking: Parking {
@@ -74,6 +77,8 @@ impl Check<'_> {
             },
             vault: self.vault(shape.vault),
             ledger: Keep { age: shape.ledger.keep.0, size: shape.ledger.max_size.map(|size| size.0) },
+            metrics_public: shape.metrics.public,
+            otlp: observed::checked(self, shape.otlp).map(Arc::new),
             national_ids: shape.national_ids,
             header_after: shape.header_after.0,
             keep_alive: shape.keep_alive.0,
@@ -151,16 +156,17 @@ impl Check<'_> {
         }
         self.headers(&key, &alias.headers);
         let route = alias.route.into_iter().map(|route| route.0).collect();
-        (
-            name,
-            Alias { route, strategy: alias.strategy, body: alias.body, headers: alias.headers, redact: alias.redact },
-        )
+        let AliasEntry { strategy, body, headers, redact, reasoning, .. } = alias;
+        self.reasoning(&key, reasoning);
+        (name, Alias { route, strategy, body, headers, redact, reasoning })
     }
 
     fn client(&mut self, name: String, client: ClientEntry) -> (String, ClientRules) {
-        self.headers(&Key::of(&["clients", &name]), &client.headers);
-        let ClientEntry { body, headers, limits, redact } = client;
-        (name, ClientRules { body, headers, limits, redact })
+        let key = Key::of(&["clients", &name]);
+        self.headers(&key, &client.headers);
+        let ClientEntry { body, headers, limits, redact, reasoning, show_reasoning } = client;
+        self.reasoning(&key, reasoning);
+        (name, ClientRules { body, headers, limits, redact, reasoning, show_reasoning })
     }
 
     fn dialectic(&mut self, name: String, entry: DialecticEntry) -> (String, Dialectic) {
@@ -173,6 +179,13 @@ impl Check<'_> {
         }
         let legs = entry.legs.into_iter().map(|leg| leg.0).collect();
         (name, Dialectic { mode: entry.mode, legs, synthesis: entry.synthesis.map(|route| route.0) })
+    }
+
+    fn reasoning(&mut self, key: &Key, policy: Option<Policy>) {
+        let Some(Policy { floor: Some(floor), ceiling: Some(ceiling), .. }) = policy else { return };
+        if floor > ceiling {
+            self.wrong(&key.name("reasoning"), format!("the floor, {floor}, is above the ceiling, {ceiling}"));
+        }
     }
 
     fn headers(&mut self, key: &Key, headers: &BTreeMap<String, String>) {

@@ -71,6 +71,8 @@ const VARIABLES: &[(&str, &str, Write)] = &[
     ("KEYWHEEL_UPLOAD_LIMIT", "upload_limit", Write::Text),
     ("KEYWHEEL_MAX_WAIT", "parking.max_wait", Write::Text),
     ("KEYWHEEL_MAX_PARKED", "parking.max_parked", Write::Plain),
+    ("KEYWHEEL_METRICS_PUBLIC", "metrics.public", Write::Plain),
+    ("KEYWHEEL_OTLP_ENDPOINT", "otlp.endpoint", Write::Text),
 ];
 
 /// The environment variables that are settings, each with its key; lists are separated by commas.

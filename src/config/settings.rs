@@ -10,7 +10,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::oauth::Oauth;
+use super::observed::Otlp;
 pub use crate::catalog::Limits;
+use crate::catalog::reasoning::{Family, Policy, Show};
 use crate::catalog::{BodyRules, Provider, Redact};
 
 /// Every setting, checked. Built only by this room.
@@ -40,6 +42,8 @@ pub struct Settings {
     pub accounts: Vec<Arc<Account>>,
     /// Aliases, pools and fallback chains.
     pub models: BTreeMap<String, Alias>,
+    /// The user's own families of models that are told how hard to think.
+    pub families: Vec<Family>,
     /// Rules per client key name.
     pub clients: BTreeMap<String, ClientRules>,
     /// Second opinions, by the name after `dialectics/`.
@@ -50,6 +54,10 @@ pub struct Settings {
     pub vault: VaultPlace,
     /// For how long calls are kept.
     pub ledger: Keep,
+    /// Whether `/metrics` is shown without a client key, account names left out.
+    pub metrics_public: bool,
+    /// The collector that calls are told to, where there is one.
+    pub otlp: Option<Arc<Otlp>>,
     /// Countries whose national numbers of persons count as secrets.
     pub national_ids: Vec<Nation>,
     /// A stream's wait after which 200 and keep-alives are sent.
@@ -148,6 +156,8 @@ pub struct Alias {
     pub headers: BTreeMap<String, String>,
     /// What becomes of secrets in prompts.
     pub redact: Redact,
+    /// How hard its models think.
+    pub reasoning: Option<Policy>,
 }
 
 /// How an account is chosen among those that could take the call.
@@ -186,6 +196,10 @@ pub struct ClientRules {
     pub limits: Limits,
     /// What becomes of secrets in prompts.
     pub redact: Redact,
+    /// How hard models think for it; goes before what a route says.
+    pub reasoning: Option<Policy>,
+    /// What it sees of their reasoning.
+    pub show_reasoning: Show,
 }
 
 /// Several models that answer one call together.

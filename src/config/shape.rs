@@ -9,7 +9,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::forms::{Route, Size};
+use super::observed::{MetricsEntry, OtlpEntry};
 use super::settings::{Listen, Mode, Nation, Strategy, VaultHome};
+use crate::catalog::reasoning::{Family, Policy, Show};
 use crate::catalog::{
     BaseUrl, BodyRules, Limits, OauthEntry, ProxyUrl, Redact, SecretEntry, Stanza, Timeouts, Wait, Waits,
 };
@@ -56,6 +58,10 @@ pub(super) struct Shape {
     pub vault: VaultEntry,
     /// The record of calls.
     pub ledger: LedgerEntry,
+    /// The page of counters, `/metrics`.
+    pub metrics: MetricsEntry,
+    /// The collector that calls are told to.
+    pub otlp: OtlpEntry,
     /// Countries whose national numbers of persons count as secrets; none unless named.
     pub national_ids: Vec<Nation>,
     /// Providers by id; a shipped id needs no stanza, one here overrides only the keys it names.
@@ -64,6 +70,8 @@ pub(super) struct Shape {
     pub accounts: Vec<AccountEntry>,
     /// Model names of your own: alias, pool and fallback chain in one.
     pub models: BTreeMap<String, AliasEntry>,
+    /// Models that are told how hard to think; these rows go before those that are shipped.
+    pub reasoning: Vec<Family>,
     /// Rules per client key name.
     pub clients: BTreeMap<String, ClientEntry>,
     /// Second opinions, by the name after `dialectics/`.
@@ -175,6 +183,9 @@ pub(super) struct AliasEntry {
     pub headers: BTreeMap<String, String>,
     /// What becomes of secrets in prompts; the strictest of route, provider and client counts.
     pub redact: Redact,
+    /// How hard its models think.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reasoning: Option<Policy>,
 }
 
 /// Rules for the calls of one client key.
@@ -189,6 +200,11 @@ pub(super) struct ClientEntry {
     pub limits: Limits,
     /// What becomes of secrets in prompts; the strictest of route, provider and client counts.
     pub redact: Redact,
+    /// How hard models think for it; goes before what a route says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reasoning: Option<Policy>,
+    /// What it sees of their reasoning.
+    pub show_reasoning: Show,
 }
 
 /// Several models that answer one call together.
@@ -224,10 +240,13 @@ impl Default for Shape {
             parking: ParkingEntry::default(),
             vault: VaultEntry::default(),
             ledger: LedgerEntry::default(),
+            metrics: MetricsEntry::default(),
+            otlp: OtlpEntry::default(),
             national_ids: Vec::new(),
             providers: BTreeMap::new(),
             accounts: Vec::new(),
             models: BTreeMap::new(),
+            reasoning: Vec::new(),
             clients: BTreeMap::new(),
             dialectics: BTreeMap::new(),
         }

@@ -39,6 +39,8 @@ pub struct Trace {
     pub attempts: usize,
     /// Microseconds spent waiting for an account.
     pub parked_us: u64,
+    /// How hard the model was told to think, and what was changed for it.
+    pub reasoning: Option<String>,
 }
 
 /// Writes the heads of answers.
@@ -125,6 +127,9 @@ impl Head {
         }
         if trace.attempts > 0 {
             put("x-keywheel-attempts", &trace.attempts.to_string());
+        }
+        if let Some(reasoning) = &trace.reasoning {
+            put("x-keywheel-reasoning", reasoning);
         }
         if trace.parked_us > 0 {
             put("x-keywheel-parked-ms", &(trace.parked_us / 1000).to_string());

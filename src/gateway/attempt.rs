@@ -9,16 +9,17 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, StatusCode};
 use tokio::time::{Instant, timeout_at};
 
-use super::Inner;
 use super::failure::{Failure, Remedy};
 use super::journal::Journal;
 use super::router::{Plan, Route};
 use super::upstream::{Body, Content, Incoming, Outgoing};
+use super::{Inner, reason};
 use crate::accounts::Lease;
 use crate::adapter::{self, ask_usage, edits_of};
 use crate::config::{Account, Settings};
 use crate::kit::{Fault, Kind, Secret};
 use crate::redact::Redacted;
+use crate::telemetry::TRACEPARENT;
 use crate::wire::sse::{self, Frames};
 use crate::wire::{Edit, Endpoint, Payload};
 
@@ -56,7 +57,12 @@ impl Attempt<'_> {
         let waits = Waits::of(provider.timeouts, call);
         let began = Instant::now();
         let deadline = began + waits.first_byte;
-        let request = self.encode(call, account);
+        let told = reason::told(self.settings, self.plan, self.route, call);
+        let mut request = self.encode(call, account, &told.edits);
+        journal.reasoned(told.note);
+        if !provider.drop_headers.iter().any(|name| name == TRACEPARENT) {
+            journal.traced(&mut request.headers);
+        }
         let sent = self.inner.upstream.send(self.settings, provider, account, self.secret, request);
         let incoming = timeout_at(deadline, sent).await.unwrap_or_else(|_| Err(self.silent(waits.first_byte)))?;
         journal.head(incoming.status.as_u16(), incoming.connect);
@@ -73,7 +79,7 @@ impl Attempt<'_> {
     }
 
     /// The bytes that go out: the client's, with the named changes spliced in.
-    fn encode(&self, call: &mut Redacted, account: &Account) -> Outgoing {
+    fn encode(&self, call: &mut Redacted, account: &Account, reasoning: &[Edit]) -> Outgoing {
         let provider = &self.route.provider;
         let model = Some(self.route.model.as_str()).filter(|model| !model.is_empty());
         let dialect = adapter::of(provider.adapter);
@@ -89,6 +95,7 @@ impl Attempt<'_> {
         }
         let mut edits = dialect.edits(provider, call, model);
         edits.extend(ask_usage(provider, call));
+        edits.extend_from_slice(reasoning);
         edits.extend(self.amendment.into_iter().flatten().cloned());
         edits.extend(edits_of(&provider.body));
         edits.extend(edits_of(&self.plan.body));

@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicUsize;
 
 use super::till::Till;
 use crate::store::Ledger;
+use crate::telemetry::Telemetry;
 
 /// The books of a gateway, one set for all its calls.
 pub(super) struct Books {
@@ -12,6 +13,8 @@ pub(super) struct Books {
     pub(super) ledger: Arc<dyn Ledger>,
     /// What they cost.
     pub(super) till: Till,
+    /// What others are told of them.
+    pub(super) telemetry: Arc<Telemetry>,
     /// How many are under way.
     pub(super) in_flight: AtomicUsize,
 }

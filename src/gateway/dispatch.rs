@@ -9,10 +9,10 @@ use super::attempt::{Attempt, Opened};
 use super::failure::{Failure, Remedy, out_of_date};
 use super::journal::Journal;
 use super::parking::Ticket;
-use super::restore::restored;
+use super::restore::{restored, veiled};
 use super::router::{Plan, Query};
 use super::tries::{Chosen, Repeat, Tries};
-use super::{Inner, Trace, expect, session};
+use super::{Inner, Trace, expect, reason, session};
 use crate::accounts::{Lease, NotBefore, Wanted};
 use crate::config::{Account, Settings, Strategy};
 use crate::kit::{Blame, Fault, Kind, Next, Time};
@@ -46,18 +46,23 @@ impl Inner {
     /// Brings a call to the point where its answer begins.
     pub(super) async fn open(self: Arc<Self>, call: Call, settings: Arc<Settings>) -> Result<Started, Failed> {
         let mut journal = Journal::open(&call, Arc::clone(&self.books));
+        let (named, level) = reason::split(call.model.as_deref(), &settings);
         let query = Query {
             settings: &settings,
             models: &self.models,
             pool: &self.pool,
             caller: &call.caller,
             endpoint: &call.endpoint,
-            model: call.model.as_deref(),
+            model: named,
             provider: call.headers.get("x-keywheel-provider").and_then(|value| value.to_str().ok()),
         };
         let hide = call.caller.hide_account;
         self.known.heed(&settings.national_ids);
-        let result = match query.plan() {
+        let planned = query.plan().and_then(|plan| {
+            let asked = reason::asked(&call.headers)?.or(level);
+            Ok(Plan { asked, ..plan })
+        });
+        let result = match planned {
             Ok(plan) => match self.pool.admit(&call.caller.name, expect::need(&call)) {
                 Ok(guest) => {
                     journal.guest = guest;
@@ -154,7 +159,8 @@ impl Inner {
         let Chosen { at, lease, newer } = chosen;
         let (route, account) = (&plan.routes[*at], lease.account());
         // what may not be sent is no attempt
-        let call = call.pass(plan.redact(route, settings.clients.get(&call.caller.name)), &self.known)?;
+        let policy = plan.redact(route, settings.clients.get(&call.caller.name));
+        let call = call.pass(policy, &self.known).inspect_err(|_| self.books.telemetry.meters.blocked())?;
         journal.attempt(&route.provider.id, &account.id, &route.model);
         let secret = match newer {
             Some(newer) => Some(newer.clone()),
@@ -177,7 +183,10 @@ impl Inner {
         let failure = match attempt.run(call, journal).await {
             Ok(opened) => {
                 lease.answered();
-                return Ok(restored(opened, call.masks()));
+                let masks = call.masks();
+                self.books.telemetry.meters.masked(masks.as_ref().map_or(0, |masks| masks.len()));
+                let opened = restored(opened, masks);
+                return Ok(veiled(opened, reason::show(settings, &call.caller), &call.endpoint));
             }
             Err(failure) => failure,
         };

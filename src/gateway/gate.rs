@@ -4,6 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use super::Answer;
+use crate::telemetry::Page;
 use crate::wire::{Call, Caller};
 
 /// Whoever answers calls.
@@ -17,6 +18,18 @@ pub trait Gate: Send + Sync + 'static {
 
     /// Whether any account could take a call.
     fn ready(&self) -> bool;
+
+    /// The page of counters, to which a door adds its own; accounts are named only to those who may see them.
+    fn metrics(&self, accounts: Accounts) -> Page;
+}
+
+/// Whether accounts are named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Accounts {
+    /// They are.
+    Shown,
+    /// They are not.
+    Hidden,
 }
 
 /// One row of a model list.

@@ -56,6 +56,14 @@ impl Gauge {
         }
     }
 
+    /// A whole answer, where all of it was kept.
+    pub(super) fn whole(&self) -> Option<Bytes> {
+        match self {
+            Self::Whole(_, kept) if !kept.cut => Some(kept.text()),
+            _ => None,
+        }
+    }
+
     /// What was said so far.
     pub(super) fn report(&self) -> Report {
         match self {
@@ -77,11 +85,16 @@ impl Kept {
         }
     }
 
-    fn report(&self, metering: &Metering) -> Report {
-        let text = match self.pieces.len() {
+    /// All that was kept, in one piece.
+    fn text(&self) -> Bytes {
+        match self.pieces.len() {
             1 => self.pieces[0].clone(),
             _ => self.pieces.iter().flatten().copied().collect(),
-        };
+        }
+    }
+
+    fn report(&self, metering: &Metering) -> Report {
+        let text = self.text();
         if !self.cut {
             return read(&text, metering);
         }

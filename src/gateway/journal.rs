@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use http::HeaderMap;
 
 use super::books::Books;
 use super::gauge::Gauge;
@@ -13,6 +14,7 @@ use super::{Trace, session};
 use crate::accounts::{Guest, NotBefore};
 use crate::kit::Fault;
 use crate::store::{Attempt, Choice, Context, Decision, Durable, Entry, Outcome, Spend};
+use crate::telemetry::{Gaps, Told, Trace as Traced};
 use crate::wire::{Call, Payload};
 
 /// Characters of a project, a session, a run or a branch that are kept.
@@ -27,6 +29,14 @@ pub(super) struct Journal {
     gauge: Gauge,
     /// The tokens of both directions that the answer reported, once the call is over.
     tokens: Option<u64>,
+    /// The client's trace, where it sent one.
+    trace: Option<Traced>,
+    /// What its spans are made of, where a collector is told of it.
+    told: Option<Box<Told>>,
+    /// Between the pieces of a streamed answer.
+    gaps: Gaps,
+    /// What became of the wish that a model think, for a header.
+    reasoning: Option<String>,
     /// The call's place under the limits of its client, where it has any.
     pub(super) guest: Option<Guest>,
 }
@@ -72,7 +82,10 @@ impl Journal {
             choices: Vec::new(),
         };
         let (entry, started, gauge) = (Some(entry), Instant::now(), Gauge::Blind);
-        Self { entry, started, books, gauge, tokens: None, guest: None }
+        let trace = Traced::continued(call.id, &call.headers);
+        let told = if books.telemetry.outbox.is_open() { Told::of(call, trace.clone()) } else { None };
+        let gaps = Gaps::default();
+        Self { entry, started, books, gauge, tokens: None, reasoning: None, trace, told, gaps, guest: None }
     }
 
     /// Microseconds since the call's arrival.
@@ -107,6 +120,13 @@ impl Journal {
                 last_us: None,
             });
         });
+    }
+
+    /// Names the attempt under way to the provider, where a collector will be told of it.
+    pub(super) fn traced(&self, headers: &mut HeaderMap) {
+        if let (Some(told), Some(entry)) = (&self.told, &self.entry) {
+            told.attach(entry.attempts.len(), headers);
+        }
     }
 
     /// Notes what the account of the next attempt was chosen from.
@@ -173,6 +193,11 @@ impl Journal {
         self.with(|entry| entry.parked_us += waited_us);
     }
 
+    /// Notes how hard the model of the attempt under way was told to think.
+    pub(super) fn reasoned(&mut self, note: Option<String>) {
+        self.reasoning = note;
+    }
+
     /// Counts bytes that are handed to the client.
     pub(super) fn sent(&mut self, bytes: usize) {
         let now = self.elapsed_us();
@@ -191,6 +216,14 @@ impl Journal {
     /// A frame of the answer has passed.
     pub(super) fn frame(&mut self, frame: &[u8]) {
         self.gauge.frame(frame);
+        if let Some(told) = &mut self.told {
+            told.frame(frame);
+        }
+    }
+
+    /// A piece of a streamed answer came so long after the one before it.
+    pub(super) fn gap(&mut self, gap: Duration) {
+        self.gaps.note(gap);
     }
 
     /// A piece of a whole answer has passed.
@@ -206,12 +239,17 @@ impl Journal {
             model: entry.model.clone(),
             attempts: entry.attempts.len(),
             parked_us: entry.parked_us,
+            reasoning: self.reasoning.clone(),
         })
     }
 
     /// What the answer consumed as far as it came, whoever ended it.
     fn spend(&mut self, entry: &Entry) -> Spend {
-        let report = std::mem::replace(&mut self.gauge, Gauge::Blind).report();
+        let gauge = std::mem::replace(&mut self.gauge, Gauge::Blind);
+        if let (Some(told), Some(whole)) = (&mut self.told, gauge.whole()) {
+            told.answer(&whole);
+        }
+        let report = gauge.report();
         let (provider, model) = (entry.provider.as_deref(), entry.model.as_deref());
         let asked = Asked { provider: provider.unwrap_or_default(), model: model.unwrap_or_default(), at: entry.at };
         self.books.till.settle(&asked, report)
@@ -239,6 +277,7 @@ impl Journal {
                 if let (Some(guest), Some(tokens)) = (&mut self.guest, tokens) {
                     guest.used(tokens);
                 }
+                self.books.telemetry.ended(&entry, self.trace.as_ref(), self.told.take(), &self.gaps);
                 self.books.ledger.record(entry)
             }
         }

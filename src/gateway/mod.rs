@@ -16,9 +16,11 @@ mod journal;
 mod lanes;
 mod late;
 mod line;
+mod metrics;
 mod models;
 mod parking;
 mod probe;
+mod reason;
 mod relay;
 mod restore;
 mod router;
@@ -31,11 +33,11 @@ mod upstream;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 
 pub use answer::{Answer, Trace};
 pub use exchange::Courier;
-pub use gate::{Gate, ListedModel};
+pub use gate::{Accounts, Gate, ListedModel};
 pub use parking::Waiting;
 pub use probe::Proof;
 
@@ -45,6 +47,7 @@ use crate::config::{Account, Live};
 use crate::kit::{Clock, Fault, Secret, Time};
 use crate::redact::Known;
 use crate::store::Ledger;
+use crate::telemetry::{Page, Telemetry};
 use crate::wire::{Call, Caller};
 use relay::Line;
 
@@ -89,7 +92,8 @@ impl Gateway {
         let Parts { settings, clock, pool, credentials, known, prices, ledger } = parts;
         let upstream = upstream::Upstream::new();
         let till = till::Till::new(prices);
-        let books = Arc::new(books::Books { ledger, till, in_flight: AtomicUsize::new(0) });
+        let (in_flight, telemetry) = Default::default();
+        let books = Arc::new(books::Books { ledger, till, telemetry, in_flight });
         let models = models::Directory::default();
         let parking = parking::Parking::default();
         let started = clock.now();
@@ -109,6 +113,11 @@ impl Gateway {
     /// The lines of those calls.
     pub fn waiting(&self) -> Vec<Waiting> {
         self.0.parking.lines(self.0.clock.now())
+    }
+
+    /// What others are told of its calls.
+    pub fn telemetry(&self) -> Arc<Telemetry> {
+        Arc::clone(&self.0.books.telemetry)
     }
 
     /// What was known of an account's secret is looked up afresh, on a person's word.
@@ -144,6 +153,10 @@ impl Gate for Gateway {
     fn ready(&self) -> bool {
         let settings = self.0.settings.now();
         settings.providers.keys().any(|id| self.0.pool.serves(id))
+    }
+
+    fn metrics(&self, accounts: Accounts) -> Page {
+        self.0.metrics(accounts)
     }
 }
 

@@ -194,6 +194,9 @@ impl Relay {
     async fn take_in(&mut self, first: Event) -> Event {
         let now = Instant::now();
         let gap = now - std::mem::replace(&mut self.heard, now);
+        if matches!((&self.shape, &first), (Shape::Events { .. }, Event::Chunk(_))) {
+            self.journal.gap(gap);
+        }
         let mut more = gap < CROWDED && first.is_small();
         while more && self.ahead.len() < CROWD {
             let mut looks = 0;

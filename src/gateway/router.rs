@@ -7,6 +7,7 @@ use wildmatch::WildMatch;
 
 use super::models::Directory;
 use crate::accounts::Pool;
+use crate::catalog::reasoning::{Level, Policy};
 use crate::catalog::{BodyRules, Provider};
 use crate::config::{ClientRules, Redact, Settings, Strategy};
 use crate::kit::{Fault, Kind};
@@ -23,6 +24,10 @@ pub(super) struct Plan {
     pub(super) headers: BTreeMap<String, String>,
     /// What becomes of secrets in the call, as the alias wants it.
     pub(super) redact: Redact,
+    /// How hard the alias wants its models to think.
+    pub(super) reasoning: Option<Policy>,
+    /// How hard the client asked for, beside the body.
+    pub(super) asked: Option<Level>,
 }
 
 impl Plan {
@@ -105,7 +110,8 @@ impl Query<'_> {
         if let Some(alias) = self.settings.models.get(name) {
             let routes = alias.route.iter().filter_map(|full| self.qualified(full)).collect();
             let (body, headers) = (alias.body.clone(), alias.headers.clone());
-            return Ok(Plan { routes, strategy: alias.strategy, body, headers, redact: alias.redact });
+            let (redact, reasoning) = (alias.redact, alias.reasoning);
+            return Ok(Plan { routes, strategy: alias.strategy, body, headers, redact, reasoning, asked: None });
         }
         if let Some(route) = self.qualified(name) {
             return Ok(direct(route));
@@ -174,7 +180,8 @@ impl Query<'_> {
 
 fn direct(route: Route) -> Plan {
     let (body, headers) = (BodyRules::default(), BTreeMap::new());
-    Plan { routes: vec![route], strategy: Strategy::default(), body, headers, redact: Redact::Off }
+    let strategy = Strategy::default();
+    Plan { routes: vec![route], strategy, body, headers, redact: Redact::Off, reasoning: None, asked: None }
 }
 
 /// Whether a provider serves a path below its base URL.

@@ -37,6 +37,11 @@ impl Masks {
         self.texts.is_empty()
     }
 
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.texts.len()
+    }
+
     /// The placeholder for a text; a new one is unlike anything that the client itself wrote.
     pub(super) fn place(&mut self, text: &str, word: &'static str, written: &[u8]) -> String {
         if let Some(known) = self.by_text.get(text) {

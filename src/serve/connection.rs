@@ -18,6 +18,7 @@ use tokio::time::{Instant, timeout};
 use super::door::{Arrival, Standing};
 use super::doors::{self, Bounds};
 use super::front::{Front, Visitor};
+use super::metrics;
 use super::sniff::{Speaks, sniff};
 
 /// The most bytes of a request's head.
@@ -63,6 +64,7 @@ pub(super) async fn attend(
     attendant: Arc<Attendant>,
     mut closing: Receiver<Option<Instant>>,
 ) {
+    let _counted = metrics::Counted::new(&attendant.front.connections);
     let barred = matches!(standing, Standing::Barred(_));
     let visitor = Visitor { standing, cut: arrival.cut };
     let served = async {

@@ -1,6 +1,7 @@
 //! The front desk: every request passes here on its way in, and its answer on the way out.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 use axum::Router;
 use axum::body::Body;
@@ -27,6 +28,8 @@ pub struct Front {
     pub(super) clock: Clock,
     /// Who calls from the owner's side of the socket.
     pub(super) owner: Arc<Caller>,
+    /// Connections that are open.
+    pub(super) connections: AtomicUsize,
 }
 
 /// Who sent a request, by where its connection came in.
@@ -48,7 +51,7 @@ impl Front {
     /// A front desk for these rooms.
     pub fn new(gate: Arc<dyn Gate>, operator: Arc<dyn Operator>, keys: Arc<Keys>, live: Live, clock: Clock) -> Self {
         let owner = Arc::new(Caller::owner());
-        Self { gate, operator, keys, live, clock, owner }
+        Self { gate, operator, keys, live, clock, owner, connections: AtomicUsize::new(0) }
     }
 
     /// Answers a request; the answer carries its id, whoever made it.

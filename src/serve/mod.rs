@@ -12,6 +12,7 @@ mod front;
 mod inflow;
 mod intake;
 pub mod keys;
+mod metrics;
 mod models;
 mod multipart;
 mod outflow;

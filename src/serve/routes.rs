@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
 use axum::{Extension, Json, Router};
 use http::StatusCode;
-use http::header::{ALLOW, HeaderValue, UPGRADE};
+use http::header::{ALLOW, CONTENT_TYPE, HeaderValue, UPGRADE};
 
 use super::door::Standing;
 use super::front::{Front, Visit};
@@ -17,9 +17,10 @@ use super::inflow::Inflow;
 use super::intake::{self, Intake};
 use super::refuse::{self, Refused};
 use super::target::{self, RESOURCE, Target};
-use super::{models, outflow};
+use super::{metrics, models, outflow};
 use crate::kit::{Fault, fault::Kind};
 use crate::operator::{Ask, Refusal};
+use crate::telemetry::exposition;
 use crate::wire::{Call, Endpoint};
 
 /// The largest question to the operator in bytes.
@@ -38,6 +39,7 @@ pub(super) fn router(front: Arc<Front>, patience: Duration) -> Router {
     Router::new()
         .route("/healthz", get("ok\n"))
         .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
         .route("/v1/models", get(list_models))
         .route("/v1/models/{*id}", get(show_model))
         .route(&resource("/models"), get(list_models))
@@ -57,6 +59,13 @@ async fn ready(State(desk): State<Desk>) -> Response {
     }
     let words = "no account can take a call now; see: keywheel status\n";
     (StatusCode::SERVICE_UNAVAILABLE, words).into_response()
+}
+
+async fn metrics(State(desk): State<Desk>, Extension(visit): Extension<Visit>, request: Request) -> Response {
+    match metrics::page(&desk.front, &visit, request.headers()) {
+        Ok(page) => ([(CONTENT_TYPE, exposition::CONTENT_TYPE)], page).into_response(),
+        Err(fault) => refuse::dismiss(request, &fault),
+    }
 }
 
 async fn list_models(State(desk): State<Desk>, Extension(visit): Extension<Visit>, request: Request) -> Response {

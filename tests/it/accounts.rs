@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use keywheel::accounts::{Lease, NotBefore, Pool, Standing, Wanted};
-use keywheel::config::{Account, Limits, SecretSource, Strategy};
+use keywheel::accounts::{Lease, Need, NotBefore, Pool, Standing, Wanted};
+use keywheel::catalog::Grant;
+use keywheel::config::{Account, Limits, Oauth, SecretSource, Strategy};
 use keywheel::kit::fault::Scope;
 use keywheel::kit::{Clock, Fault, Kind, Time};
 
@@ -230,6 +231,60 @@ fn a_provider_that_keeps_failing_opens_its_breaker_and_one_probe_closes_it() {
 }
 
 #[test]
+fn a_probe_whose_answer_has_begun_lets_others_go_on_and_a_late_one_of_before_does_not() {
+    let bench = Bench::new([account("a"), account("b")]);
+    let before = bench.lease("m").expect("a call of before the failures");
+    for _ in 0..5 {
+        bench.fail("m", Kind::Upstream(500));
+    }
+    bench.pass(Duration::from_secs(15));
+    let probe = bench.lease("m").expect("the probe");
+    before.answered();
+    assert!(bench.lease("m").is_err(), "what began before the failures proves nothing");
+    probe.answered();
+    let other = bench.lease("m").expect("the probe's stream need not end first");
+    probe.failed(&Fault::new(Kind::Broken, "cut"));
+    drop((probe, other));
+    assert!(bench.lease("m").is_ok(), "one cut stream is one failure of five");
+}
+
+#[test]
+fn streams_that_begin_well_and_break_off_open_the_breaker() {
+    let bench = Bench::new([account("a")]);
+    for _ in 0..5 {
+        let lease = bench.lease("m").expect("closed");
+        lease.answered();
+        lease.failed(&Fault::new(Kind::Broken, "cut"));
+    }
+    assert!(bench.lease("m").is_err());
+}
+
+#[test]
+fn a_persons_word_ends_crowd_ramp_breaker_and_rest() {
+    let trouble = [
+        Kind::Throttled(None, Scope::Concurrency),
+        Kind::Throttled(None, Scope::Ramp),
+        Kind::Throttled(Some(Duration::from_secs(50)), Scope::Model),
+        Kind::KeyRejected,
+        Kind::Upstream(500),
+    ];
+    for kind in trouble {
+        let bench = Bench::new([account("a")]);
+        // more than a ramp bears in a moment, whatever it has seen
+        let large = Wanted { need: Need { input: 1_000_000, output: 0 }, ..wanted("m") };
+        let _under_way = bench.lease("m").expect("ready");
+        for _ in 0..5 {
+            bench.pool.try_lease(large).into_iter().for_each(|lease| lease.failed(&Fault::new(kind, "told so")));
+        }
+        let held = bench.pool.try_lease(large).and_then(|_first| bench.pool.try_lease(large).map(drop));
+        assert!(held.is_err(), "{kind:?} holds calls back");
+        assert!(bench.pool.heal("a"));
+        let first = bench.pool.try_lease(large);
+        assert!(first.is_ok() && bench.pool.try_lease(large).is_ok(), "{kind:?} is forgotten");
+    }
+}
+
+#[test]
 fn failures_that_are_far_apart_do_not_open_the_breaker() {
     let bench = Bench::new([account("a")]);
     for _ in 0..20 {
@@ -279,6 +334,22 @@ fn a_reload_keeps_what_is_known_of_an_account() {
     assert!(bench.pool.heal("a"));
     assert_eq!(bench.standing(0), Standing::Ready);
     assert!(!bench.pool.heal("nobody"));
+}
+
+#[test]
+fn a_kept_rest_does_not_survive_onto_another_login() {
+    let login = |client: &str| {
+        let oauth = Oauth { client_id: Some(client.to_owned()), ..crate::refresh::oauth(Grant::RefreshToken) };
+        Account { oauth: Some(Arc::new(oauth)), ..account("a") }
+    };
+    let first = Bench::new([login("mine")]);
+    first.fail("m", Kind::KeyRejected);
+    let kept = first.pool.kept(|_| None);
+    for (client, standing) in [("mine", Standing::Cooling), ("another", Standing::Ready)] {
+        let next = Bench::new([login(client)]);
+        next.pool.recall(&kept, |_| None);
+        assert_eq!(next.standing(0), standing, "{client}");
+    }
 }
 
 #[test]

@@ -8,7 +8,9 @@ use crate::adapter::{folder, shipped};
 fn ids() -> Vec<String> {
     let mut ids: Vec<String> = std::fs::read_dir(folder())
         .expect("providers/")
-        .map(|entry| entry.expect("an entry").path().file_stem().expect("a name").to_string_lossy().into_owned())
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.is_file())
+        .map(|path| path.file_stem().expect("a name").to_string_lossy().into_owned())
         .collect();
     ids.sort();
     ids

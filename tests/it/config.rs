@@ -90,10 +90,11 @@ fn every_documented_variable_sets_its_key() {
     for (variable, key) in config::variables() {
         let value = match key {
             "listen" => "unix:,tcp://127.0.0.1:1",
-            "allow_plaintext" | "discover" => "true",
+            "allow_plaintext" | "discover" | "metrics.public" => "true",
             "hosts" | "origins" => "a.example.com, b.example.com",
             "proxy" => "http://127.0.0.1:3128",
             "default_provider" => "lab",
+            "otlp.endpoint" => "http://127.0.0.1:4317",
             "header_after" | "keep_alive" | "parking.max_wait" => "3s",
             "body_limit" | "upload_limit" => "3MiB",
             "parking.max_parked" => "3",

@@ -26,6 +26,13 @@ impl Program {
         present(&[&program]).then(|| Self { program, before: vec![scenario("openai_py.py")], clients })
     }
 
+    /// Prometheus's own parser.
+    pub fn prometheus() -> Option<Self> {
+        let clients = clients();
+        let program = clients.join("venv/bin/python");
+        present(&[&program]).then(|| Self { program, before: vec![scenario("exposition.py")], clients })
+    }
+
     /// The OpenAI Node SDK.
     pub fn node() -> Option<Self> {
         let clients = clients();

@@ -82,6 +82,6 @@ async fn a_running_gateway_is_asked_how_it_is() {
     // an account that rests is told of
     rig.lab.on("a").always(keywheel::sim::Script::bad_key());
     rig.keywheel.client().post("/v1/chat/completions", &crate::e2e_rig::chat("lab/gpt-4o-mini")).await.text().await;
-    let (out, _) = words(&rig.keywheel.run(["doctor"]));
+    let (out, _) = words(&rig.keywheel.run(["doctor", "--config", config.to_str().unwrap()]));
     assert!(out.contains("FAIL  accounts") && out.contains("keywheel account test a"), "{out}");
 }

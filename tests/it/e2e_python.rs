@@ -4,7 +4,7 @@ use keywheel::sim::{Persona, Script};
 use serde_json::{Value, json};
 
 use crate::e2e_clients::{MODEL, Program, assert_failed_over, first_throttled, next_cut, seen};
-use crate::e2e_rig::{Rig, text};
+use crate::e2e_rig::{Rig, chat, stream, text};
 
 const PROMPT: (&str, &str) = ("KW_PROMPT", "Say hello.");
 
@@ -128,4 +128,22 @@ fn the_python_sdk_reads_our_errors_and_needs_no_key_on_the_socket() {
     }
     let saw = seen(&python.run_on_socket(&rig.keywheel, &["uds"], &model(MODEL)));
     assert_eq!(saw["text"], "Say hello.", "{saw}");
+}
+
+#[tokio::test]
+async fn prometheus_own_parser_reads_the_page_of_counters() {
+    let Some(parser) = Program::prometheus() else { return };
+    let rig = Rig::start(&["a"]);
+    for body in [chat(MODEL), stream(MODEL)] {
+        drop(rig.keywheel.client().post("/v1/chat/completions", &body).await.text().await);
+    }
+    let file = rig.keywheel.home().join("page.txt");
+    std::fs::write(&file, rig.keywheel.client().get("/metrics").await.text().await).expect("a file");
+    let read = seen(&parser.run::<&str>(&rig.keywheel, &[], &[("KW_PAGE", file.to_str().expect("a path"))]));
+    assert_eq!(
+        (read["requests"].as_f64(), &read["types"]),
+        (Some(2.0), &json!(["counter", "gauge", "histogram"])),
+        "{read}"
+    );
+    assert!(read["families"].as_u64().is_some_and(|families| families > 15), "{read}");
 }

@@ -12,17 +12,17 @@ use keywheel::vault::{Item, Memory, Source, Vault};
 
 use crate::accounts::account;
 
-const START: Time = Time::from_micros(1_800_000_000_000_000);
-const LIFE: Duration = Duration::from_secs(3600);
+pub const START: Time = Time::from_micros(1_800_000_000_000_000);
+pub const LIFE: Duration = Duration::from_secs(3600);
 
 /// An identity provider that rotates, and fails as it was told.
 #[derive(Default)]
-struct Paper {
-    asked: Mutex<Vec<String>>,
-    fails: Mutex<VecDeque<Refusal>>,
+pub struct Paper {
+    pub asked: Mutex<Vec<String>>,
+    pub fails: Mutex<VecDeque<Refusal>>,
     /// Replaces what is stored while it is asked.
-    overtaker: Mutex<Option<(Memory, Item)>>,
-    clock: Clock,
+    pub overtaker: Mutex<Option<(Memory, Item)>>,
+    pub clock: Clock,
 }
 
 impl Exchange for Paper {
@@ -70,7 +70,7 @@ struct Bench {
     oauth: Arc<Oauth>,
 }
 
-fn oauth(grant: Grant) -> Oauth {
+pub fn oauth(grant: Grant) -> Oauth {
     Oauth {
         grant,
         token_url: Some("http://127.0.0.1:9/token".to_owned()),
@@ -151,7 +151,7 @@ impl Bench {
     }
 }
 
-fn item(access: &str, refresh: &str, at: Time) -> Item {
+pub fn item(access: &str, refresh: &str, at: Time) -> Item {
     Item::token(Secret::new(access), Some(Secret::new(refresh)), at, Some(at.after(LIFE)))
 }
 

@@ -13,10 +13,12 @@ use http::{HeaderMap, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use keywheel::config::{Listen, Live, Parking, Settings};
-use keywheel::gateway::{Answer, Gate, ListedModel};
+use keywheel::gateway::{Accounts, Answer, Gate, ListedModel};
 use keywheel::kit::{Clock, Secret};
 use keywheel::operator::{Answering, Ask, Calling, Operator, Placed, Refusal, Reply};
 use keywheel::serve::{Bounds, Doors, Front, KeyOptions, Keys, Serving};
+use keywheel::telemetry::Page;
+use keywheel::telemetry::exposition::Kind;
 use keywheel::wire::{Call, Caller, Payload};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
@@ -124,6 +126,12 @@ impl Gate for Paper {
 
     fn ready(&self) -> bool {
         self.ready
+    }
+
+    fn metrics(&self, accounts: Accounts) -> Page {
+        let mut page = Page::default();
+        page.single("paper", Kind::Gauge, "Whether accounts are shown.", u64::from(accounts == Accounts::Shown));
+        page
     }
 }
 

@@ -11,6 +11,7 @@ mod slot;
 mod turn;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -71,6 +72,8 @@ struct Inner {
     // a std mutex: held for a map look-up
     slots: Mutex<HashMap<String, Way>>,
     tasks: TaskTracker,
+    /// Answers of identity providers: tokens, and refusals.
+    renewals: [AtomicU64; 2],
 }
 
 /// An account's way to tokens, and what came of it.
@@ -82,7 +85,8 @@ impl Refresher {
         let Parts { vault, source, exchange, clock, pool } = parts;
         let fleeting = Arc::new(Memory::default());
         let (slots, tasks) = (Mutex::default(), TaskTracker::new());
-        Self(Arc::new(Inner { vault, fleeting, source, exchange, clock, pool, slots, tasks }))
+        let renewals = Default::default();
+        Self(Arc::new(Inner { vault, fleeting, source, exchange, clock, pool, slots, tasks, renewals }))
     }
 
     /// The account's token. One that is still good is given at once, and renewed meanwhile where that is due.
@@ -145,6 +149,12 @@ impl Refresher {
             next = next.min(wait);
         }
         next.max(SHORTEST_LOOK)
+    }
+
+    /// How often identity providers gave a token when they were asked for one, and how often they did not.
+    pub fn renewals(&self) -> (u64, u64) {
+        let [renewed, refused] = &self.0.renewals;
+        (renewed.load(Ordering::Relaxed), refused.load(Ordering::Relaxed))
     }
 
     /// Waits until no renewal is under way; none begins afterwards.

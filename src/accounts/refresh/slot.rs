@@ -27,7 +27,14 @@ struct State {
     /// Failures in a row.
     step: u32,
     /// What the vault would not take: the only place where this token is.
-    unsaved: Option<Item>,
+    unsaved: Option<Unsaved>,
+}
+
+/// A token that the vault would not take, and the refresh token that was spent for it.
+#[derive(Clone)]
+pub(super) struct Unsaved {
+    pub(super) item: Item,
+    pub(super) spent: Option<Secret>,
 }
 
 struct Kept {
@@ -110,13 +117,13 @@ impl Slot {
     }
 
     /// A token that could not be stored, kept so that it is not lost with the task.
-    pub(super) fn unsaved(&self) -> Option<Item> {
+    pub(super) fn unsaved(&self) -> Option<Unsaved> {
         self.state().unsaved.clone()
     }
 
     /// Keeps a token that could not be stored.
-    pub(super) fn keep_unsaved(&self, item: Item) {
-        self.state().unsaved = Some(item);
+    pub(super) fn keep_unsaved(&self, item: Item, spent: Option<Secret>) {
+        self.state().unsaved = Some(Unsaved { item, spent });
     }
 
     /// When it wants attention next: due, or to be tried again. `None` for a token without an end.

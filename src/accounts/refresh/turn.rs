@@ -2,11 +2,12 @@
 //! leaves cannot cut it between the answer and the disk.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::exchange::{Asked, By, Refusal, Tokens};
 use super::plan::{Failure, Stand, Verdict, due, judge, may_be_spent, stand};
-use super::slot::{Look, Slot};
+use super::slot::{Look, Slot, Unsaved};
 use super::{Inner, Urgency, faults};
 use crate::catalog::Grant;
 use crate::config::{Account, Oauth};
@@ -15,6 +16,8 @@ use crate::vault::{Item, ItemKind, Vault, VaultError};
 
 /// Longer than any other process talks with an identity provider.
 pub(super) const FENCE: Duration = Duration::from_secs(90);
+/// After it, how soon the next try may come.
+const FENCE_AGAIN: Duration = Duration::from_secs(5);
 /// Between two tries to store a token that exists nowhere else.
 const STORE_AGAIN: [u64; 4] = [1, 2, 4, 8];
 
@@ -51,10 +54,12 @@ impl Turn {
         let (_fence, stored) = self
             .vault(move |vault| Ok((vault.hold(&name, FENCE)?, vault.get(&name)?)))
             .await
-            .map_err(|error| faults::vault(&self.account, &error))?;
+            .map_err(|error| self.no_fence(&error))?;
         let stored = match self.slot.unsaved() {
-            Some(item) => Some(self.store(item).await?),
-            None => stored,
+            Some(Unsaved { item, spent }) if succeeds(&item, spent.as_ref(), stored.as_ref()) => {
+                Some(self.store(item, spent).await?)
+            }
+            _ => stored,
         };
         if let Some(item) = &stored
             && let Some(secret) = self.usable(item)
@@ -91,7 +96,9 @@ impl Turn {
         if let Some(token) = &spent {
             self.mark(token).await?;
         }
-        match self.inner.exchange.tokens(&self.account, asked).await {
+        let answer = self.inner.exchange.tokens(&self.account, asked).await;
+        self.inner.renewals[usize::from(answer.is_err())].fetch_add(1, Ordering::Relaxed);
+        match answer {
             Ok(tokens) => self.take(tokens, spent).await,
             Err(refusal) => self.failed(refusal, spent, interrupted).await,
         }
@@ -138,8 +145,8 @@ impl Turn {
     /// Stores what came, then uses it.
     async fn take(&self, tokens: Tokens, spent: Option<Secret>) -> Result<Secret, Fault> {
         let Tokens { access, refresh, came, expires_at } = tokens;
-        let item = Item::token(access.clone(), refresh.or(spent), came, expires_at);
-        let item = self.store(item).await?;
+        let item = Item::token(access.clone(), refresh.or_else(|| spent.clone()), came, expires_at);
+        let item = self.store(item, spent).await?;
         self.slot.keep(&item, self.inner.spread(&self.account), self.now());
         self.slot.well();
         let until = expires_at.map_or_else(|| "until it is refused".to_owned(), |end| format!("until {end}"));
@@ -148,14 +155,14 @@ impl Turn {
     }
 
     /// Stores a token that exists nowhere else: a full disk may have room again in a moment.
-    async fn store(&self, item: Item) -> Result<Item, Fault> {
+    async fn store(&self, item: Item, spent: Option<Secret>) -> Result<Item, Fault> {
         let mut waits = STORE_AGAIN.into_iter();
         loop {
             let (name, copy) = (self.name(), item.clone());
             let Err(error) = self.vault(move |vault| vault.put(&name, copy)).await else { return Ok(item) };
             tracing::error!(account.id = %self.account.id, "account {}: a new token is not stored: {error}", self.account.id);
             let Some(wait) = waits.next() else {
-                self.slot.keep_unsaved(item);
+                self.slot.keep_unsaved(item, spent);
                 return Err(self.later(faults::unsaved(&self.account, &error), Duration::from_secs(5)));
             };
             tokio::time::sleep(Duration::from_secs(wait)).await;
@@ -211,6 +218,12 @@ impl Turn {
         self.vault(move |vault| vault.get(&name)).await.map_err(|error| faults::vault(&self.account, &error))
     }
 
+    /// The vault did not let this turn begin. Those who wait for it would each wait as long for a process that hangs.
+    fn no_fence(&self, error: &VaultError) -> Fault {
+        let fault = faults::vault(&self.account, error);
+        if matches!(error, VaultError::Busy(_)) { self.later(fault, FENCE_AGAIN) } else { fault }
+    }
+
     fn end(&self, fault: Fault) -> Fault {
         tracing::warn!(account.id = %self.account.id, "{fault}");
         self.slot.failed(fault.clone(), None, self.now());
@@ -238,6 +251,15 @@ impl Turn {
 
     fn now(&self) -> Time {
         self.inner.clock.now()
+    }
+}
+
+/// Whether a token that could not be stored is the successor of what is stored by now, and no person has logged in since.
+fn succeeds(unsaved: &Item, spent: Option<&Secret>, stored: Option<&Item>) -> bool {
+    match (stored, spent) {
+        (None, _) => true,
+        (Some(stored), Some(spent)) => holds(stored, spent),
+        (Some(stored), None) => stored.issued_at <= unsaved.issued_at,
     }
 }
 

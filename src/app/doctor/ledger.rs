@@ -88,8 +88,8 @@ fn room(folder: &Path) -> Option<Finding> {
     let advice = "free some disk space; a full disk holds up the ledger and calls under a hard budget";
     Some(match free {
         ..NO_ROOM => Finding::fail("disk", says, advice),
-        ..LITTLE_ROOM => Finding::warn("disk", says, advice),
-        _ => Finding::ok("disk", says),
+        NO_ROOM..LITTLE_ROOM => Finding::warn("disk", says, advice),
+        LITTLE_ROOM.. => Finding::ok("disk", says),
     })
 }
 
@@ -108,7 +108,7 @@ fn free(_: &Path) -> Option<u64> {
 fn megabytes(bytes: u64) -> String {
     match bytes {
         ..1_000_000 => format!("{} kB", bytes / 1000),
-        ..10_000_000_000 => format!("{} MB", bytes / 1_000_000),
-        _ => format!("{} GB", bytes / 1_000_000_000),
+        1_000_000..10_000_000_000 => format!("{} MB", bytes / 1_000_000),
+        10_000_000_000.. => format!("{} GB", bytes / 1_000_000_000),
     }
 }
