@@ -96,7 +96,7 @@ mod tests {
             let text = Chart { bars: &bars, width: Some(width), paint: Paint::Plain }.to_string();
             let lines: Vec<&str> = text.lines().collect();
             assert!(lines.iter().all(|line| line.chars().count() == usize::from(width)), "{width}:\n{text}");
-            assert!(lines[2].contains('▏') && !lines[3].contains('▏'), "{text}");
+            assert!(lines[2].contains(EIGHTHS) && !lines[3].contains(EIGHTHS), "{text}");
             assert!(lines[1].contains('…') || width == 200, "{text}");
         }
     }
