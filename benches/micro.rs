@@ -98,6 +98,9 @@ fn entry() -> Entry {
         fault: fault.map(str::to_owned),
         why: fault.map(|_| "account bench-1 is over a limit of its provider".to_owned()),
         start_us,
+        connect_us: None,
+        first_us: None,
+        last_us: None,
         head_us: Some(40_000),
     };
     Entry {

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::failure::Failure;
 use super::history::Kept;
-use super::questions::{self, refused, unexpected};
+use super::questions::{refused, unexpected};
 use super::start::LEDGER_FILE;
-use super::{announce, settings, vault};
+use super::{announce, calls, settings, vault};
 use crate::cli::bodies::{self, NOT_KEPT};
 use crate::cli::{Lines, Requests, har};
 use crate::client::Remote;
@@ -56,7 +56,7 @@ impl Source {
 
 /// Does what the flags ask for.
 pub(super) async fn show(asked: &Requests, paths: &Paths, lines: &mut Lines<'_>) -> Result<(), Failure> {
-    let Some(id) = &asked.id else { return export(asked, &questions::listed(asked, paths).await?, paths, lines).await };
+    let Some(id) = &asked.id else { return export(asked, &calls::listed(asked, paths).await?, paths, lines).await };
     let call = Source::find(paths).await?.exchanged(id).await?;
     match asked.bodies {
         flags if flags.curl => curl(&call, paths, lines).await,

@@ -4,9 +4,11 @@ mod accounts;
 mod announce;
 mod ask;
 mod bodies;
+mod calls;
 mod clients;
 mod detach;
 mod dialectics;
+mod doctor;
 mod explain;
 mod failure;
 mod history;
@@ -82,12 +84,13 @@ fn act(command: &Command, lines: &mut Lines<'_>) -> Result<(), Failure> {
         Verb::Quota(asked) => switch::quota(asked, &paths, lines),
         Verb::Account(verb) => accounts::run(verb, &paths, lines),
         Verb::Model(verb) => on_one_core(questions::models(verb, &paths, lines)),
-        Verb::Requests(asked) => on_one_core(questions::requests(asked, &paths, lines)),
-        Verb::Cost(asked) => on_one_core(questions::costs(asked, &paths, lines)),
+        Verb::Requests(asked) => on_one_core(calls::list(asked, &paths, lines)),
+        Verb::Cost(asked) => on_one_core(calls::costs(asked, &paths, lines)),
         Verb::Dialectics(asked) => on_one_core(dialectics::run(asked, &paths, lines)),
         Verb::Explain(asked) => on_one_core(explain::explain(asked, &paths, lines)),
         Verb::Replay(asked) => on_one_core(replay::run(asked, &paths, lines)),
         Verb::Status(format) => on_one_core(questions::status(*format, &paths, lines)),
+        Verb::Doctor(asked) => on_one_core(doctor::run(*asked, &paths, lines)),
         Verb::Stop => on_one_core(questions::stop(&paths, lines)),
         Verb::Reload => on_one_core(questions::reload(&paths, lines)),
         Verb::Ask(asked) => on_one_core(ask::run(asked, &paths, lines)),

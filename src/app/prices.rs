@@ -98,7 +98,8 @@ fn now() -> Time {
     Clock::system().now()
 }
 
-fn today() -> jiff::civil::Date {
+/// The day in UTC.
+pub(super) fn today() -> jiff::civil::Date {
     let now = jiff::Timestamp::from_microsecond(now().as_micros()).unwrap_or_default();
     now.to_zoned(jiff::tz::TimeZone::UTC).date()
 }

@@ -5,16 +5,14 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::failure::Failure;
-use super::start::{GRACE, LEDGER_FILE};
-use super::{bodies, leader, settings};
+use super::start::GRACE;
+use super::{leader, settings};
 use crate::catalog::Provider;
-use crate::cli::{AccountVerb, Cost, Exit, Format, Lines, ModelVerb, ProviderVerb, Requests, budgets, cost, show};
+use crate::cli::{AccountVerb, Exit, Format, Lines, ModelVerb, ProviderVerb, show};
 use crate::client::Remote;
 use crate::config::Paths;
-use crate::kit::{Clock, Time};
-use crate::operator::{AccountRow, Ask, Operator, Reason, Refusal, Reply, RequestRow};
+use crate::operator::{AccountRow, Ask, Operator, Reason, Refusal, Reply};
 use crate::ops;
-use crate::store::{Filter, Sqlite};
 
 /// Between two looks whether a gateway that stops is gone.
 const LOOK: Duration = Duration::from_millis(50);
@@ -84,61 +82,6 @@ pub(super) async fn models(verb: &ModelVerb, paths: &Paths, lines: &mut Lines<'_
     }
 }
 
-/// The calls that the flags ask for.
-pub(super) async fn listed(asked: &Requests, paths: &Paths) -> Result<Vec<RequestRow>, Failure> {
-    let limit = usize::try_from(asked.limit).unwrap_or(usize::MAX);
-    let question = Ask::Requests { limit, failed: asked.failed };
-    let reply = match Remote::find(&paths.socket()).await {
-        Ok(gateway) => gateway.ask(question).await.map_err(refused)?,
-        Err(_) => from_ledger(paths, question)?,
-    };
-    match reply {
-        Reply::Requests(rows) => Ok(rows),
-        other => Err(unexpected(&other)),
-    }
-}
-
-/// Calls; read from the ledger's file when no gateway runs.
-pub(super) async fn requests(asked: &Requests, paths: &Paths, lines: &mut Lines<'_>) -> Result<(), Failure> {
-    if asked.bodies.any() {
-        return bodies::show(asked, paths, lines).await;
-    }
-    let question = match &asked.id {
-        Some(id) => Ask::Request { id: id.clone() },
-        None => Ask::Requests { limit: usize::try_from(asked.limit).unwrap_or(usize::MAX), failed: asked.failed },
-    };
-    let reply = match Remote::find(&paths.socket()).await {
-        Ok(gateway) => gateway.ask(question).await.map_err(refused)?,
-        Err(_) => from_ledger(paths, question)?,
-    };
-    match reply {
-        Reply::Requests(rows) => Ok(show::requests(lines, asked.format, &rows)?),
-        Reply::Request(record) => Ok(show::record(lines, asked.format, &record)?),
-        other => Err(unexpected(&other)),
-    }
-}
-
-/// What calls consumed and cost; read from the ledger's file when no gateway runs.
-pub(super) async fn costs(asked: &Cost, paths: &Paths, lines: &mut Lines<'_>) -> Result<(), Failure> {
-    if asked.budgets {
-        return match ask(paths, Ask::Budgets).await? {
-            Reply::Budgets(rows) => Ok(budgets::show(lines, asked.format, &rows)?),
-            other => Err(unexpected(&other)),
-        };
-    }
-    let now = Clock::system().now();
-    let since = asked.since.map(|since| since.moment(now));
-    let question = Ask::Costs { by: asked.by.clone(), since: since.map(Time::as_micros) };
-    let reply = match Remote::find(&paths.socket()).await {
-        Ok(gateway) => gateway.ask(question).await.map_err(refused)?,
-        Err(_) => from_ledger(paths, question)?,
-    };
-    match reply {
-        Reply::Costs(rows) => Ok(cost::show(lines, asked, &rows, since.map(|since| now.since(since)))?),
-        other => Err(unexpected(&other)),
-    }
-}
-
 /// Providers; read from the configuration when no gateway runs.
 pub(super) async fn providers(verb: &ProviderVerb, paths: &Paths, lines: &mut Lines<'_>) -> Result<(), Failure> {
     match verb {
@@ -173,7 +116,7 @@ pub(super) fn ask_if_running(paths: &Paths, question: Ask) -> Result<Option<Repl
     })
 }
 
-async fn ask(paths: &Paths, question: Ask) -> Result<Reply, Failure> {
+pub(super) async fn ask(paths: &Paths, question: Ask) -> Result<Reply, Failure> {
     gateway(paths).await?.ask(question).await.map_err(refused)
 }
 
@@ -219,25 +162,6 @@ fn signal(pid: u32, order: &Ask, lines: &mut Lines<'_>) -> Result<(), Failure> {
     kill(process, signal).map_err(|error| Failure::new(format_args!("pid {pid} takes no signal: {error}")))?;
     lines.say(format_args!("sent {signal} to the gateway, pid {pid}; its log says what came of it"));
     Ok(())
-}
-
-fn from_ledger(paths: &Paths, question: Ask) -> Result<Reply, Failure> {
-    let path = paths.data.join(LEDGER_FILE);
-    if !path.exists() {
-        return Ok(match question {
-            Ask::Costs { .. } => Reply::Costs(Vec::new()),
-            _ => Reply::Requests(Vec::new()),
-        });
-    }
-    let ledger = Sqlite::open(&path).map_err(Failure::new)?;
-    match question {
-        Ask::Costs { by, since } => ops::costs(&ledger, &by, since).map_err(refused),
-        Ask::Request { id } => ops::request(&ledger, &id).map_err(refused),
-        Ask::Requests { limit, failed } => {
-            ops::requests(&ledger, &Filter { limit, failed, ..Filter::default() }).map_err(refused)
-        }
-        _ => Err(Failure::new("only calls can be read from the ledger")),
-    }
 }
 
 /// A provider with every default filled in. Header values and proxies may hold secrets: only their names are shown.

@@ -10,6 +10,7 @@ use crate::catalog::prices::Prices;
 use crate::config::{Live, Loaded, Overrides, Paths, Settings, discover, load, pricing};
 use crate::gateway::Gateway;
 use crate::ops::{Doing, Helm};
+use crate::store::Ledger;
 
 /// What there is to know for reading the configuration again.
 #[derive(Clone)]
@@ -36,12 +37,18 @@ impl Sources {
     }
 }
 
+/// Those to whom other settings are told.
+pub(super) struct Governed {
+    pub(super) pool: Arc<Pool>,
+    pub(super) gateway: Gateway,
+    pub(super) ledger: Arc<dyn Ledger>,
+}
+
 /// Takes the orders that concern the whole gateway.
 pub(super) struct Wheel {
     sources: Sources,
     settings: Live,
-    pool: Arc<Pool>,
-    gateway: Gateway,
+    over: Governed,
     // an async mutex: a reload waits for local servers, and two at once could put the older one in force
     reloading: tokio::sync::Mutex<()>,
     // a std mutex: held to read or replace a few sentences
@@ -59,18 +66,12 @@ struct Words {
 
 impl Wheel {
     /// Over settings that are in force already.
-    pub(super) fn new(
-        sources: Sources,
-        settings: Live,
-        pool: Arc<Pool>,
-        gateway: Gateway,
-        remarks: Vec<String>,
-    ) -> Self {
+    pub(super) fn new(sources: Sources, settings: Live, over: Governed, remarks: Vec<String>) -> Self {
+        over.ledger.keep(settings.now().ledger);
         Self {
             sources,
             settings,
-            pool,
-            gateway,
+            over,
             reloading: tokio::sync::Mutex::default(),
             words: Mutex::new(Words { failed: None, remarks }),
             reloaded: Notify::new(),
@@ -112,12 +113,13 @@ impl Wheel {
         }
         *self.words() = Words { failed: None, remarks };
         // a budget that is new counts what was spent before it is relied on
-        self.gateway.budget(&settings).await;
+        self.over.gateway.budget(&settings).await;
         // accounts first: a call that plans by the new settings must find them
-        self.pool.apply(&settings);
+        self.over.pool.apply(&settings);
+        self.over.ledger.keep(settings.ledger);
         self.settings.replace(settings);
-        self.gateway.reprice(prices);
-        self.gateway.look_at_capture();
+        self.over.gateway.reprice(prices);
+        self.over.gateway.look_at_capture();
         self.reloaded.notify_one();
         Ok(done)
     }

@@ -4,8 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use super::bodies::Source;
+use super::calls;
 use super::failure::Failure;
-use super::questions::{self, refused};
+use super::questions::refused;
 use crate::cli::replay::{Replay, Side, Skipped, show};
 use crate::cli::{Lines, Requests, har};
 use crate::client::Remote;
@@ -53,7 +54,7 @@ async fn pasts(asked: &Replay, paths: &Paths) -> Result<Vec<Past>, Failure> {
         return Ok(vec![Past::of(source.exchanged(id).await?)]);
     }
     let requests = Requests::failed(MOST);
-    let rows = questions::listed(&requests, paths).await?;
+    let rows = calls::listed(&requests, paths).await?;
     let since = asked.since.map(|since| since.moment(Clock::system().now()));
     let mut pasts = Vec::new();
     // the oldest first, as they came; an id says when its call began

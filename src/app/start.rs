@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::announce::{self, Announcement};
 use super::failure::Failure;
-use super::reload::{Sources, Wheel};
+use super::reload::{Governed, Sources, Wheel};
 use super::rests::Rests;
 use super::signals::{Signals, Wish};
 use super::{detach, env, history, leader, logs, overrides, tokens};
@@ -109,11 +109,11 @@ impl House {
         let settings = Live::new(loaded.settings);
         let wires = wires(&settings, &vault, known, &clock, &pool);
         let (capture, shelf) = history::open(&wires, &paths)?;
-        let records = Records { ledger, capture };
+        let records = Records { ledger: Arc::clone(&ledger), capture };
         let (gateway, refresher, exporter) = gateway(wires, &pool, prices, &records);
         open_books(&gateway, &settings, lines).await?;
-        let wheel =
-            Arc::new(Wheel::new(sources, settings.clone(), Arc::clone(&pool), gateway.clone(), loaded.warnings));
+        let over = Governed { pool: Arc::clone(&pool), gateway: gateway.clone(), ledger };
+        let wheel = Arc::new(Wheel::new(sources, settings.clone(), over, loaded.warnings));
         let desk = Desk::new(ops::Parts {
             settings: settings.clone(),
             pool,

@@ -17,10 +17,17 @@ pub struct Wait(pub Duration);
 
 checked!(Wait, "wait");
 
+/// A day, which the calendar would make longer or shorter.
+const DAY: Duration = Duration::from_secs(86_400);
+
 impl FromStr for Wait {
     type Err = Malformed;
 
     fn from_str(text: &str) -> Result<Self, Malformed> {
+        let days = text.trim().strip_suffix('d').and_then(|days| days.trim().parse::<u32>().ok());
+        if let Some(days) = days {
+            return Ok(Self(DAY * days));
+        }
         let span: SignedDuration =
             text.parse().map_err(|_| Malformed::new("not a span of time; write for example \"90s\" or \"2m\""))?;
         Duration::try_from(span).map(Self).map_err(|_| Malformed::new("a span of time cannot be negative"))
@@ -29,6 +36,10 @@ impl FromStr for Wait {
 
 impl fmt::Display for Wait {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0.as_secs();
+        if self.0 > DAY && seconds.is_multiple_of(DAY.as_secs()) && self.0.subsec_nanos() == 0 {
+            return write!(f, "{}d", seconds / DAY.as_secs());
+        }
         match SignedDuration::try_from(self.0) {
             Ok(span) => write!(f, "{span:#}"),
             Err(_) => write!(f, "{}s", self.0.as_secs()),

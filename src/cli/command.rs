@@ -12,7 +12,7 @@ use super::explain::Explain;
 use super::login::{Login, RefreshAccounts};
 use super::quota::Quota;
 use super::replay::Replay;
-use super::{AskModel, Commit, Cost, HookVerb, PriceVerb, ReviewDiff, VaultVerb, wait};
+use super::{AskModel, Commit, Cost, Doctor, HookVerb, Narrow, PriceVerb, ReviewDiff, VaultVerb, wait};
 
 /// The heading of the options that every verb takes.
 const PLACES: &str = "Places";
@@ -39,6 +39,8 @@ pub enum Verb {
     Serve(Serve),
     /// Say how the running gateway is doing
     Status(Format),
+    /// Look everything over, and say what is wrong and what to do
+    Doctor(Doctor),
     /// Stop the running gateway; calls under way may finish
     Stop,
     /// Read the configuration again; a broken one changes nothing
@@ -148,6 +150,15 @@ pub struct Requests {
     /// What to show or export of what was said
     #[command(flatten)]
     pub bodies: Bodies,
+    /// Which others to leave out
+    #[command(flatten)]
+    pub narrow: Narrow,
+    /// Go on with those that come, until you stop it
+    #[arg(long, conflicts_with = "id")]
+    pub follow: bool,
+    /// Where the time went, in microseconds
+    #[arg(long, requires = "id")]
+    pub timing: bool,
     /// How to write
     #[command(flatten)]
     pub format: Format,
@@ -155,9 +166,10 @@ pub struct Requests {
 
 impl Requests {
     /// Every call that did not complete.
-    pub const fn failed(limit: u32) -> Self {
+    pub fn failed(limit: u32) -> Self {
         let bodies = Bodies { body: false, curl: false, har: false, ndjson: false };
-        Self { id: None, limit, failed: true, bodies, format: Format { json: false } }
+        let (narrow, format) = (Narrow::default(), Format { json: false });
+        Self { id: None, limit, failed: true, narrow, follow: false, timing: false, bodies, format }
     }
 }
 

@@ -15,6 +15,8 @@ pub enum Exit {
     NotRunning,
     /// The configuration is not valid.
     BadConfig,
+    /// It was done, and there is something to look at.
+    Warned,
     /// A review found something as bad as it was told to look for.
     Found,
     /// Only a part of it could be done.
@@ -25,12 +27,13 @@ pub enum Exit {
 
 impl Exit {
     /// All of them, in the order of their codes.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Done,
         Self::Failed,
         Self::Usage,
         Self::NotRunning,
         Self::BadConfig,
+        Self::Warned,
         Self::Found,
         Self::Partial,
         Self::Interrupted,
@@ -44,8 +47,9 @@ impl Exit {
             Self::Usage => 2,
             Self::NotRunning => 3,
             Self::BadConfig => 4,
-            Self::Found => 5,
-            Self::Partial => 6,
+            Self::Warned => 5,
+            Self::Found => 6,
+            Self::Partial => 7,
             Self::Interrupted => 130,
         }
     }
@@ -58,6 +62,7 @@ impl Exit {
             Self::Usage => "the command line was not understood",
             Self::NotRunning => "no gateway runs on this home",
             Self::BadConfig => "the configuration is not valid",
+            Self::Warned => "doctor found nothing broken, and something to look at",
             Self::Found => "a review found something as bad as --fail-on says",
             Self::Partial => "only a part of it could be done; the output names the rest",
             Self::Interrupted => "stopped by Ctrl-C",

@@ -3,9 +3,11 @@
 pub mod account;
 pub mod bodies;
 pub mod budgets;
+pub mod chart;
 pub mod command;
 pub mod cost;
 pub mod dialectics;
+pub mod doctor;
 pub mod entry;
 pub mod exit;
 pub mod explain;
@@ -18,8 +20,10 @@ pub mod panes;
 pub mod price;
 pub mod quota;
 pub mod replay;
+pub mod requests;
 pub mod review;
 pub mod show;
+pub mod since;
 pub mod table;
 pub mod vault;
 mod wait;
@@ -30,9 +34,11 @@ pub use command::{
     Serve, Verb,
 };
 pub use cost::Cost;
+pub use doctor::Doctor;
 pub use exit::Exit;
 pub use lines::Lines;
 pub use price::PriceVerb;
+pub use requests::Narrow;
 pub use review::{FailOn, ReviewDiff, ReviewFormat};
 pub use vault::VaultVerb;
 pub use workflow::{AskModel, Commit, HookName, HookVerb};

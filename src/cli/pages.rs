@@ -20,8 +20,17 @@ const EXAMPLES: &[(&str, &str)] = &[
     ),
     ("status", "  keywheel status --json | jq .accounts_ready"),
     (
+        "doctor",
+        "  keywheel doctor                                   also when no gateway runs
+  keywheel doctor --json | jq -r 'select(.level == \"fail\") | .says'
+  keywheel doctor > /dev/null || echo look          0 all is well, 5 something to look at, 1 something is broken",
+    ),
+    (
         "requests",
         "  keywheel requests --failed                        what went wrong lately
+  keywheel requests --status 4xx --since 1h --model lab/fast
+  keywheel requests --follow                        each call as it ends
+  keywheel requests 0192f3 --timing                 where the time of one call went
   keywheel requests 0192f3                          one call: attempts, decisions, times
   keywheel requests 0192f3 --body                   what was asked and answered, where it was kept
   keywheel requests --failed --har | jq .log        for other tools
@@ -37,6 +46,8 @@ const EXAMPLES: &[(&str, &str)] = &[
     (
         "cost",
         "  keywheel cost --since 30d                         by model, the dearest first
+  keywheel cost --by client,model --since 7d        by several keys
+  keywheel cost --by day --since 30d --chart        bars, and the pace
   keywheel cost --by day --since 2026-11-01 --csv   for a sheet",
     ),
     ("client add", "  keywheel client add ci --models 'lab/*' --ttl 30d --rpm 60"),

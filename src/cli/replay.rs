@@ -7,7 +7,7 @@ use clap::Args;
 use serde::Serialize;
 use similar::{ChangeTag, TextDiff};
 
-use super::cost::{Since, since};
+use super::since::{Since, since};
 use super::table::Table;
 use super::{Format, Lines};
 use crate::operator::Tokens;

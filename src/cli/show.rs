@@ -85,27 +85,40 @@ pub fn requests(lines: &mut Lines<'_>, format: Format, rows: &[RequestRow]) -> i
     let mut table = Table::new([
         "id", "at", "client", "endpoint", "model", "account", "status", "tries", "parked", "total", "tokens", "cost",
     ]);
-    for row in rows {
-        let status = match row.outcome.as_str() {
-            "broken" | "left" => format!("{} {}", row.status, row.outcome),
-            _ => row.status.to_string(),
-        };
-        table.row([
-            row.id.clone(),
-            row.at.clone(),
-            row.client.clone(),
-            row.endpoint.clone(),
-            row.model.clone(),
-            or_dash(row.account.as_ref()),
-            status,
-            row.attempts.to_string(),
-            format!("{} ms", row.parked_ms),
-            format!("{} ms", row.total_ms),
-            tokens(row),
-            cost(row),
-        ]);
-    }
+    rows.iter().for_each(|row| table.row(request(row)));
     lines.list(format, rows, table, "no calls yet")
+}
+
+/// Calls one by one as they come: nobody knows how wide the next one is, so there are no columns.
+pub fn followed(lines: &mut Lines<'_>, format: Format, rows: &[RequestRow]) -> io::Result<()> {
+    for row in rows {
+        match format.json {
+            true => lines.json(row)?,
+            false => lines.data(request(row).join("  "))?,
+        }
+    }
+    lines.raw().flush()
+}
+
+fn request(row: &RequestRow) -> [String; 12] {
+    let status = match row.outcome.as_str() {
+        "broken" | "left" => format!("{} {}", row.status, row.outcome),
+        _ => row.status.to_string(),
+    };
+    [
+        row.id.clone(),
+        row.at.clone(),
+        row.client.clone(),
+        row.endpoint.clone(),
+        row.model.clone(),
+        or_dash(row.account.as_ref()),
+        status,
+        row.attempts.to_string(),
+        format!("{} ms", row.parked_ms),
+        format!("{} ms", row.total_ms),
+        tokens(row),
+        cost(row),
+    ]
 }
 
 /// What went in and what came out.

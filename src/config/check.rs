@@ -9,7 +9,7 @@ use super::layers::Layer;
 use super::observed;
 use super::origins::Origins;
 use super::problem::{Problem, nearest};
-use super::settings::{Alias, ClientRules, Dialectic, Listen, Parking, Settings, Tls, VaultHome, VaultPlace};
+use super::settings::{Alias, ClientRules, Dialectic, Keep, Listen, Parking, Settings, Tls, VaultHome, VaultPlace};
 use super::shape::{AliasEntry, ClientEntry, DialecticEntry, Shape, VaultEntry};
 use super::{accounts, budgets};
 use crate::catalog::reasoning::Policy;
@@ -82,6 +82,7 @@ impl Check<'_> {
             review: shape.review.into(),
             vault: self.vault(shape.vault),
             capture: shape.capture.into(),
+            ledger: Keep { age: shape.ledger.keep.0, size: shape.ledger.max_size.map(|size| size.0) },
             metrics_public: shape.metrics.public,
             otlp: observed::checked(self, shape.otlp).map(Arc::new),
             national_ids: shape.national_ids,

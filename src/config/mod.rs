@@ -48,8 +48,8 @@ pub use origins::{Origin, Origins, Row};
 pub use problem::{Problem, Problems};
 pub use read::Place;
 pub use settings::{
-    Account, Alias, ClientRules, Dialectic, Limits, Listen, Mode, Nation, Parking, SecretSource, Settings, Strategy,
-    Tls, ToolsFor, VaultHome, VaultPlace,
+    Account, Alias, ClientRules, Dialectic, Keep, Limits, Listen, Mode, Nation, Parking, SecretSource, Settings,
+    Strategy, Tls, ToolsFor, VaultHome, VaultPlace,
 };
 pub use watch::{Watch, WatchError, watch};
 pub use workflows::{AskRules, CommitRules, CommitStyle, ReviewRules, Trailer};

@@ -68,6 +68,8 @@ pub struct Settings {
     pub vault: VaultPlace,
     /// Whose prompts and answers are kept.
     pub capture: Capture,
+    /// For how long calls are kept.
+    pub ledger: Keep,
     /// Whether `/metrics` is shown without a client key, account names left out.
     pub metrics_public: bool,
     /// The collector that calls are told to, where there is one.
@@ -270,6 +272,15 @@ pub struct Parking {
     pub max_wait: Duration,
     /// The most calls that wait.
     pub max_parked: usize,
+}
+
+/// For how long calls are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Keep {
+    /// Those that came longer ago leave.
+    pub age: Duration,
+    /// Where the calls take more bytes than this, the oldest leave.
+    pub size: Option<u64>,
 }
 
 /// Where secrets rest; `None` is the usual place or way.

@@ -63,6 +63,8 @@ pub(super) struct Shape {
     pub vault: VaultEntry,
     /// Whose prompts and answers are kept, and for how long.
     pub capture: CaptureEntry,
+    /// The record of calls.
+    pub ledger: LedgerEntry,
     /// The page of counters, `/metrics`.
     pub metrics: MetricsEntry,
     /// The collector that calls are told to.
@@ -109,6 +111,17 @@ pub(super) struct ParkingEntry {
     pub max_wait: Wait,
     /// The most calls that wait.
     pub max_parked: u32,
+}
+
+/// The record of calls. What they cost by the hour is kept for ever.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct LedgerEntry {
+    /// For how long calls are kept: `365d`.
+    pub keep: Wait,
+    /// Where the calls take more than this, the oldest leave; when absent the file grows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_size: Option<Size>,
 }
 
 /// Where secrets rest. Changes are used after the next start.
@@ -267,6 +280,7 @@ impl Default for Shape {
             parking: ParkingEntry::default(),
             vault: VaultEntry::default(),
             capture: CaptureEntry::default(),
+            ledger: LedgerEntry::default(),
             metrics: MetricsEntry::default(),
             otlp: OtlpEntry::default(),
             national_ids: Vec::new(),
@@ -287,6 +301,12 @@ impl Default for Shape {
 impl Default for ParkingEntry {
     fn default() -> Self {
         Self { max_wait: Wait(Duration::from_secs(60)), max_parked: 1000 }
+    }
+}
+
+impl Default for LedgerEntry {
+    fn default() -> Self {
+        Self { keep: Wait(Duration::from_secs(365 * 86_400)), max_size: None }
     }
 }
 

@@ -69,7 +69,7 @@ impl Attempt<'_> {
         journal.purse.sends();
         let sent = self.inner.upstream.send(self.settings, provider, account, self.secret, request);
         let incoming = timeout_at(deadline, sent).await.unwrap_or_else(|_| Err(self.silent(waits.first_byte)))?;
-        journal.head(incoming.status.as_u16());
+        journal.head(incoming.status.as_u16(), incoming.connect);
         // good answers and refusals alike tell of the account's limits
         let windows = adapter::of(provider.adapter).windows(&incoming.headers, self.inner.clock.now());
         self.lease.learned(&windows);
@@ -78,6 +78,7 @@ impl Attempt<'_> {
         }
         let opened = self.begin(call, incoming, waits, deadline).await?;
         self.lease.began(began.elapsed());
+        journal.began();
         Ok(opened)
     }
 
@@ -123,7 +124,7 @@ impl Attempt<'_> {
 
     /// Reads an error answer, classifies it, and asks the adapter once whether the call can be mended.
     async fn failure(&self, call: &Redacted, incoming: Incoming, deadline: Instant) -> Failure {
-        let Incoming { status, headers, body } = incoming;
+        let Incoming { status, headers, body, .. } = incoming;
         let (chunks, _rest) = read(body, VecDeque::new(), deadline).await;
         let answer = adapter::Answer::new(status.as_u16(), headers, join(chunks), &self.inner.known);
         let provider = &self.route.provider;
@@ -142,7 +143,7 @@ impl Attempt<'_> {
         waits: Waits,
         deadline: Instant,
     ) -> Result<Opened, Fault> {
-        let Incoming { status, headers, body } = incoming;
+        let Incoming { status, headers, body, .. } = incoming;
         let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let (events, json) = (kind.starts_with("text/event-stream"), kind.contains("json"));
         let asks_model = !matches!(call.endpoint, Endpoint::Other(_));

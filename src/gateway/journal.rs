@@ -26,6 +26,9 @@ use crate::wire::tokens::Unsaid;
 use crate::wire::usage::{Report, Split};
 use crate::wire::{Call, Endpoint, Payload, error};
 
+/// Characters of a project, a session, a run or a branch that are kept.
+const LONGEST: usize = 256;
+
 /// The record of one call. Dropped unfinished, the client has left.
 pub(super) struct Journal {
     entry: Option<Entry>,
@@ -61,7 +64,7 @@ pub(super) struct Journal {
 impl Journal {
     /// The entry of a call that has just arrived.
     pub(super) fn arrived(call: &Call) -> Entry {
-        let text = |name: &str| call.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let text = |name: &str| call.headers.get(name).and_then(|value| value.to_str().ok()).map(clipped);
         Entry {
             id: call.id,
             tenant: "local".to_owned(),
@@ -87,9 +90,10 @@ impl Journal {
             bytes_out: 0,
             context: Context {
                 project: text("x-keywheel-project"),
-                session_id: session::name(call),
+                session_id: session::name(call).as_deref().map(clipped),
                 run_id: text("x-keywheel-run"),
                 parent_id: text("x-keywheel-parent").and_then(|id| id.parse().ok()),
+                branch: text("x-keywheel-branch"),
             },
             spend: Spend::default(),
             attempts: Vec::new(),
@@ -125,7 +129,7 @@ impl Journal {
 
     /// Microseconds since the call's arrival.
     pub(super) fn elapsed_us(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX)
+        micros(self.started.elapsed())
     }
 
     fn with(&mut self, change: impl FnOnce(&mut Entry)) {
@@ -149,7 +153,10 @@ impl Journal {
                 fault: None,
                 why: None,
                 start_us,
+                connect_us: None,
                 head_us: None,
+                first_us: None,
+                last_us: None,
             });
         });
     }
@@ -166,15 +173,32 @@ impl Journal {
         self.with(|entry| entry.choices.extend(choice));
     }
 
-    /// Notes the response head of the attempt under way.
-    pub(super) fn head(&mut self, status: u16) {
-        let now = self.elapsed_us();
-        self.with(|entry| {
-            if let Some(attempt) = entry.attempts.last_mut() {
-                attempt.status = Some(status);
-                attempt.head_us = Some(now.saturating_sub(attempt.start_us));
-            }
+    /// Notes the response head of the attempt under way, and how long it took to connect where that was needed.
+    pub(super) fn head(&mut self, status: u16, connect: Option<Duration>) {
+        self.with_attempt(Duration::ZERO, |attempt, since| {
+            attempt.status = Some(status);
+            attempt.connect_us = connect.map(micros);
+            attempt.head_us = Some(since);
         });
+    }
+
+    /// Notes that the answer of the attempt under way has begun.
+    pub(super) fn began(&mut self) {
+        self.with_attempt(Duration::ZERO, |attempt, since| attempt.first_us = Some(since));
+    }
+
+    /// Notes that the attempt's last byte came so long ago.
+    pub(super) fn heard(&mut self, ago: Duration) {
+        self.with_attempt(ago, |attempt, since| attempt.last_us = Some(since));
+    }
+
+    /// Changes the attempt under way, knowing how many microseconds after its start this moment is, or one so long ago.
+    fn with_attempt(&mut self, ago: Duration, change: impl FnOnce(&mut Attempt, u64)) {
+        let then = self.elapsed_us().saturating_sub(micros(ago));
+        if let Some(attempt) = self.entry.as_mut().and_then(|entry| entry.attempts.last_mut()) {
+            let since = then.saturating_sub(attempt.start_us);
+            change(attempt, since);
+        }
     }
 
     /// Whether the provider has answered the attempt under way.
@@ -396,4 +420,13 @@ impl Drop for Journal {
             drop(self.finish(Outcome::Left, 499));
         }
     }
+}
+
+/// What a client calls a thing, as far as it can be a name.
+fn clipped(name: &str) -> String {
+    name.chars().take(LONGEST).collect()
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }

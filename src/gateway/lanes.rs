@@ -149,6 +149,7 @@ fn client(way: &Way, speaks: Speaks) -> Result<reqwest::Client, Fault> {
         .http2_keep_alive_interval(Duration::from_secs(30))
         .http2_initial_stream_window_size(STREAM_WINDOW)
         .http2_initial_connection_window_size(CONNECTION_WINDOW)
+        .connector_layer(super::connecting::layer())
         .tls_backend_preconfigured(tls(way, speaks)?);
     if speaks == Speaks::Http2 {
         builder = builder.http2_prior_knowledge();

@@ -6,6 +6,7 @@ mod attempt;
 mod balance;
 mod books;
 pub mod budgets;
+mod connecting;
 mod dialectics;
 mod dispatch;
 mod drift;

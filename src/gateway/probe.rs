@@ -61,7 +61,7 @@ impl Inner {
         }
         let request = Outgoing { method, url, headers, body: Content::Whole(Pieces::from(body)) };
         let incoming = self.upstream.send(settings, provider, account, secret.as_ref(), request).await?;
-        let Incoming { status, headers, body } = incoming;
+        let Incoming { status, headers, body, .. } = incoming;
         let accepted = provider.probe.as_ref().is_some_and(|probe| probe.accepts.contains(&status.as_u16()));
         if status.is_success() || accepted {
             return Ok(if provider.probe.is_some() && secret.is_some() { Proof::Key } else { Proof::Answer });

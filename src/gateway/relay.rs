@@ -299,6 +299,7 @@ impl Relay {
     /// The answer is whole: its last bytes go out once it is recorded.
     fn complete(&mut self, bytes: Bytes) -> Option<Bytes> {
         self.journal.sent(bytes.len());
+        self.journal.heard(self.heard.elapsed());
         let durable = self.journal.finish(Outcome::Completed, self.status);
         if let Some(lease) = self.settled() {
             lease.succeeded();
@@ -311,6 +312,7 @@ impl Relay {
     /// and the connection is reset either way, since a clean end would pass for the whole answer.
     fn break_off(&mut self, fault: Fault) -> Option<Bytes> {
         self.journal.fault(&fault);
+        self.journal.heard(self.heard.elapsed());
         drop(self.journal.finish(Outcome::Broken, self.status));
         if let Some(lease) = self.settled() {
             lease.failed(&fault);

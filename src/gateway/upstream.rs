@@ -13,6 +13,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt, TryStreamExt};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
+use super::connecting;
 use super::lanes::{Lane, Lanes};
 use super::sending::Sending;
 use crate::catalog::{Auth, Provider};
@@ -44,6 +45,8 @@ pub(super) struct Incoming {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) body: Body,
+    /// How long it took to connect, where a connection was made for it.
+    pub(super) connect: Option<Duration>,
 }
 
 /// Connections to providers.
@@ -113,7 +116,8 @@ impl Upstream {
                 reqwest::Body::wrap_stream(upload.bytes.inspect_err(note))
             }
         });
-        let response = lane.client().execute(outgoing).await.map_err(|error| {
+        let (response, connect) = connecting::timed(lane.client().execute(outgoing)).await;
+        let response = response.map_err(|error| {
             if error.is_connect() {
                 lane.unconnected();
             }
@@ -124,7 +128,7 @@ impl Upstream {
             }
         })?;
         lane.answered(&response);
-        Ok(incoming(provider, lane, response))
+        Ok(Incoming { connect, ..incoming(provider, lane, response) })
     }
 
     /// Sends a request that carries its own credentials, and reads the answer whole, up to `most` bytes. Whether it was
@@ -180,7 +184,7 @@ impl Upstream {
         tokio::time::sleep(answer.delay).await;
         let (status, headers) = (answer.status, answer.headers.clone());
         let body = answer.into_body().map(|chunk| chunk.map_err(|_| broken("sim")));
-        Ok(Incoming { status, headers, body: Box::pin(body) })
+        Ok(Incoming { status, headers, body: Box::pin(body), connect: None })
     }
 }
 
@@ -208,7 +212,7 @@ fn incoming(provider: &Provider, lane: Lane, response: reqwest::Response) -> Inc
         let _counted = &lane;
         chunk.map_err(|_| broken(&id))
     });
-    Incoming { status, headers, body: Box::pin(body) }
+    Incoming { status, headers, body: Box::pin(body), connect: None }
 }
 
 fn broken(provider: &str) -> Fault {

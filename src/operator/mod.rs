@@ -4,6 +4,7 @@
 //! new question is one variant here and one arm in `ops`.
 
 pub mod budgets;
+pub mod calls;
 pub mod exchanged;
 pub mod explained;
 mod handed;
@@ -14,12 +15,13 @@ use std::future::Future;
 use std::pin::Pin;
 
 pub use budgets::BudgetRow;
+pub use calls::{CostRow, Like, RequestRow, Tokens};
 pub use exchanged::Exchanged;
 pub use handed::Handed;
 pub use placed::{Calling, Given, Placed};
 pub use records::{
-    AccountRow, Ask, Chosen, CostRow, Line, ModelRow, ProviderRow, QuotaRow, QuotaWindow, Reason, Refusal, Reply,
-    RequestRow, Status, TestRow, Tokens, VaultOrder,
+    AccountRow, Ask, Chosen, LedgerLag, Line, ModelRow, ProviderRow, QuotaRow, QuotaWindow, Reason, Refusal, Reply,
+    Status, TestRow, VaultOrder,
 };
 
 /// An answer under way.

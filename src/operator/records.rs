@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::calls::{CostRow, Like, RequestRow};
 use super::exchanged::Exchanged;
 use super::explained::Explained;
 use super::{BudgetRow, Handed};
-use crate::kit::Usage;
 
 /// A question or an order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -28,6 +28,9 @@ pub enum Ask {
         limit: usize,
         /// Only those that did not complete.
         failed: bool,
+        /// Only those that are like this.
+        #[serde(default)]
+        like: Like,
     },
     /// One call by the beginning of its id.
     Request {
@@ -41,10 +44,14 @@ pub enum Ask {
     },
     /// What calls consumed and cost.
     Costs {
-        /// What they are put together by: `model`, `provider`, `account`, `client`, `project`, `session` or `day`.
+        /// What they are put together by, several between commas: `model`, `provider`, `account`, `client`, `project`,
+        /// `session`, `branch`, `run`, `tier`, `outcome`, `day` or `hour`.
         by: String,
         /// Only calls from this time on, in microseconds since the epoch.
         since: Option<i64>,
+        /// Only calls before this time.
+        #[serde(default)]
+        until: Option<i64>,
     },
     /// How budgets stand.
     Budgets,
@@ -197,6 +204,20 @@ pub struct Status {
     pub budgets: Vec<BudgetRow>,
     /// What is wrong now, in sentences; empty when all is well.
     pub warnings: Vec<String>,
+    /// How far the ledger is behind; absent when it is not.
+    #[serde(default)]
+    pub ledger_lag: Option<LedgerLag>,
+}
+
+/// How far the ledger is behind: answers go out, and what is queued is written once that can be done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LedgerLag {
+    /// How many calls wait to be written.
+    pub queued: usize,
+    /// Milliseconds that the oldest of them has waited.
+    pub behind_ms: u64,
+    /// Why, in words.
+    pub why: String,
 }
 
 /// Calls that wait for the same accounts.
@@ -325,82 +346,4 @@ pub struct ModelRow {
     pub callable: bool,
     /// Why it can or cannot, in words.
     pub why: String,
-}
-
-/// Tokens of a call: each in one of these, whatever its medium.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Tokens {
-    /// Fresh input.
-    pub input: u64,
-    /// Input read from the prompt cache.
-    pub cache_read: u64,
-    /// Input written to the prompt cache.
-    pub cache_write: u64,
-    /// Visible output.
-    pub output: u64,
-    /// Hidden reasoning.
-    pub reasoning: u64,
-}
-
-impl From<Usage> for Tokens {
-    fn from(usage: Usage) -> Self {
-        let [input, cache_read, cache_write, output, reasoning] = usage.sums();
-        Self { input, cache_read, cache_write, output, reasoning }
-    }
-}
-
-/// What the calls of one key consumed and cost.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CostRow {
-    /// The key; empty where the calls have none.
-    pub key: String,
-    /// How many calls.
-    pub calls: u64,
-    /// Their tokens.
-    pub usage: Tokens,
-    /// USD as a decimal string, of the calls that have a price.
-    pub cost_usd: String,
-    /// Calls that consumed tokens and have no price.
-    pub unpriced: u64,
-    /// Calls that were answered and did not say what they consumed.
-    pub untold: u64,
-    /// Calls with an estimate in their cost.
-    pub estimated: u64,
-}
-
-/// A call.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RequestRow {
-    /// Its id.
-    pub id: String,
-    /// When it arrived, RFC 3339.
-    pub at: String,
-    /// The client key's name.
-    pub client: String,
-    /// The path below `/v1/`.
-    pub endpoint: String,
-    /// The provider that answered.
-    pub provider: Option<String>,
-    /// The account that answered.
-    pub account: Option<String>,
-    /// The model that answered, else the one asked for.
-    pub model: String,
-    /// The HTTP status.
-    pub status: u16,
-    /// `completed`, `failed`, `broken` or `left`.
-    pub outcome: String,
-    /// Whether it was a stream.
-    pub stream: bool,
-    /// How many upstream tries it took.
-    pub attempts: usize,
-    /// Milliseconds spent waiting for an account.
-    pub parked_ms: u64,
-    /// Milliseconds from arrival to end.
-    pub total_ms: u64,
-    /// Tokens, where the answer told them.
-    pub usage: Option<Tokens>,
-    /// USD as a decimal string; `None` when the call is unpriced.
-    pub cost_usd: Option<String>,
-    /// Whether a count or a rate in it stands for one that is not known.
-    pub estimated: bool,
 }

@@ -2,9 +2,28 @@
 
 use serde_json::{Value, json};
 
-use crate::kit::{CallId, Money};
-use crate::operator::{RequestRow, Tokens};
-use crate::store::Entry;
+use crate::kit::{CallId, Money, Time};
+use crate::operator::{Like, RequestRow, Tokens};
+use crate::store::{Entry, Filter, Span};
+
+/// What a face asks for as the ledger takes it.
+pub fn filter(limit: usize, failed: bool, like: Like) -> Filter {
+    let Like { model, client, provider, account, project, status, since, until } = like;
+    let [since, until] = [since, until].map(|at| at.map(Time::from_micros));
+    let status = status.map(|(first, last)| first..=last);
+    Filter {
+        limit,
+        failed,
+        model,
+        client,
+        provider,
+        account,
+        project,
+        status,
+        span: Span { since, until },
+        parent: None,
+    }
+}
 
 /// A call as a row of a list.
 pub(super) fn row(entry: Entry) -> RequestRow {
@@ -35,16 +54,20 @@ pub(super) fn record(entry: Entry) -> Value {
         json!({
             "provider": attempt.provider, "account": attempt.account, "model": attempt.model,
             "status": attempt.status, "fault": attempt.fault, "why": attempt.why,
-            "start_ms": attempt.start_us / 1000, "head_ms": millis(attempt.head_us),
+            "start_ms": attempt.start_us / 1000, "connect_ms": millis(attempt.connect_us),
+            "head_ms": millis(attempt.head_us), "first_ms": millis(attempt.first_us),
+            "last_ms": millis(attempt.last_us),
         })
     });
     let more = json!({
         "asked": entry.asked,
+        "queue_ms": millis(entry.queue_us()),
         "first_byte_ms": millis(entry.first_byte_us),
         "bytes_in": entry.bytes_in,
         "bytes_out": entry.bytes_out,
         "tenant": entry.tenant,
         "project": entry.context.project,
+        "branch": entry.context.branch,
         "session_id": entry.context.session_id,
         "run_id": entry.context.run_id,
         "parent_id": entry.context.parent_id.as_ref().map(CallId::to_string),
@@ -55,10 +78,27 @@ pub(super) fn record(entry: Entry) -> Value {
         "price": entry.spend.price,
         "buckets": entry.spend.usage,
         "decisions": entry.decisions,
+        "timing": timing(&entry),
     });
     let mut record = json!(row(entry));
     if let (Some(record), Value::Object(more)) = (record.as_object_mut(), more) {
         record.extend(more);
     }
     record
+}
+
+/// Microseconds from the call's arrival to each of its steps.
+fn timing(entry: &Entry) -> Value {
+    let attempts = entry.attempts.iter().map(|attempt| {
+        let since = |step: Option<u64>| step.map(|step| attempt.start_us + step);
+        json!({
+            "start_us": attempt.start_us, "connect_us": attempt.connect_us,
+            "connected_us": since(attempt.connect_us), "head_us": since(attempt.head_us),
+            "first_us": since(attempt.first_us), "last_us": since(attempt.last_us),
+        })
+    });
+    json!({
+        "parked_us": entry.parked_us, "queue_us": entry.queue_us(), "attempts": attempts.collect::<Vec<_>>(),
+        "client_first_us": entry.first_byte_us, "client_last_us": entry.total_us,
+    })
 }

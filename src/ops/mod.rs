@@ -17,6 +17,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+pub use calls::filter;
 pub use costs::costs;
 pub use explain::explain;
 pub use history::{NothingKept, Shelf, exchanged};
@@ -27,7 +28,7 @@ use crate::accounts::{Pool, Standing};
 use crate::config::{Live, Settings};
 use crate::gateway::Gateway;
 use crate::kit::{Clock, Time};
-use crate::operator::{Answering, Ask, Calling, Operator, Placed, Refusal, Reply, Status};
+use crate::operator::{Answering, Ask, Calling, LedgerLag, Operator, Placed, Refusal, Reply, Status};
 use crate::store::{Entry, Filter, Ledger, LedgerError};
 use crate::vault::Strongbox;
 
@@ -82,9 +83,13 @@ impl Desk {
     fn status(&self) -> Status {
         let rows = self.0.pool.rows();
         let mut warnings = self.0.helm.warnings();
-        warnings.extend(self.0.ledger.lag().map(|lag| {
-            let why = lag.why.unwrap_or_else(|| "the disk is slow".to_owned());
-            format!("the ledger is {} calls and {} s behind: {why}", lag.queued, lag.behind.as_secs())
+        let ledger_lag = self.0.ledger.lag().map(|lag| LedgerLag {
+            queued: lag.queued,
+            behind_ms: u64::try_from(lag.behind.as_millis()).unwrap_or(u64::MAX),
+            why: lag.why.unwrap_or_else(|| "the disk is slow".to_owned()),
+        });
+        warnings.extend(ledger_lag.as_ref().map(|LedgerLag { queued, behind_ms, why }| {
+            format!("the ledger is {queued} calls and {} s behind: {why}", behind_ms / 1000)
         }));
         warnings.extend(history::warnings(self.0.shelf.standing(), self.0.clock.now()));
         let budgets = self.0.gateway.budgets();
@@ -101,6 +106,7 @@ impl Desk {
             accounts: rows.len(),
             budgets: budgets::notable(&budgets),
             warnings,
+            ledger_lag,
         }
     }
 
@@ -133,8 +139,8 @@ impl Desk {
             Ask::Models { why } => {
                 Ok(Reply::Models(lists::model_rows(&settings, &self.0.gateway, &self.0.pool.rows(), why)))
             }
-            Ask::Requests { limit, failed } => {
-                let filter = Filter { limit, failed, ..Filter::default() };
+            Ask::Requests { limit, failed, like } => {
+                let filter = filter(limit, failed, like);
                 self.read(move |ledger| requests(ledger, &filter)).await
             }
             Ask::Request { id } => self.read(move |ledger| request(ledger, &id)).await,
@@ -142,7 +148,7 @@ impl Desk {
                 let shelf = Arc::clone(&self.0.shelf);
                 self.read(move |ledger| exchanged(ledger, &*shelf, &id)).await
             }
-            Ask::Costs { by, since } => self.read(move |ledger| costs(ledger, &by, since)).await,
+            Ask::Costs { by, since, until } => self.read(move |ledger| costs(ledger, &by, since, until)).await,
             Ask::Budgets => Ok(Reply::Budgets(budgets::rows(&self.0.gateway.budgets()))),
             Ask::Explain { id } => self.read(move |ledger| explain(ledger, &id)).await,
             Ask::Reload => self.0.helm.reload().await.map(Reply::Done).map_err(Refusal::bad_config),

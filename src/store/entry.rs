@@ -36,7 +36,7 @@ pub struct Entry {
     pub parked_us: u64,
     /// Microseconds from arrival to the first byte for the client, where one was sent.
     pub first_byte_us: Option<u64>,
-    /// Microseconds from arrival to the end.
+    /// Microseconds from arrival to the end: the last byte is there, and goes out once the call is recorded.
     pub total_us: u64,
     /// Bytes of body from the client.
     pub bytes_in: u64,
@@ -62,6 +62,8 @@ pub struct Context {
     pub project: Option<String>,
     /// The client's session id.
     pub session_id: Option<String>,
+    /// `x-keywheel-branch`: the git branch on which the client works.
+    pub branch: Option<String>,
     /// `x-keywheel-run`.
     pub run_id: Option<String>,
     /// The call that made this one.
@@ -82,6 +84,16 @@ pub enum Outcome {
     Left,
     /// The gateway itself ended in the middle; charged at its worst case.
     Interrupted,
+}
+
+impl Entry {
+    /// Microseconds from arrival to the first attempt, without those spent waiting for an account; `None` where nothing
+    /// was sent.
+    pub fn queue_us(&self) -> Option<u64> {
+        let first = self.attempts.first()?;
+        let parked = if self.attempts.len() == 1 { self.parked_us } else { self.parked_us.min(first.start_us) };
+        Some(first.start_us.saturating_sub(parked))
+    }
 }
 
 impl Outcome {
@@ -122,8 +134,14 @@ pub struct Attempt {
     pub why: Option<String>,
     /// Microseconds from the call's arrival to the attempt's start.
     pub start_us: u64,
-    /// Microseconds from the attempt's start to the upstream's response head, where one came.
+    /// Microseconds that it took to connect, where a connection was made for it.
+    pub connect_us: Option<u64>,
+    /// Microseconds from the attempt's start to the upstream's response head, its first byte, where one came.
     pub head_us: Option<u64>,
+    /// Microseconds from the attempt's start to the first event of a stream, or the first piece of a whole answer.
+    pub first_us: Option<u64>,
+    /// Microseconds from the attempt's start to the last byte that the upstream sent of its answer.
+    pub last_us: Option<u64>,
 }
 
 /// A candidate that was considered for the call.
@@ -135,37 +153,4 @@ pub struct Decision {
     pub account: String,
     /// Why it was taken or passed over, in words.
     pub verdict: String,
-}
-
-/// Which entries to list.
-#[derive(Clone, Debug, Default)]
-pub struct Filter {
-    /// At most this many; 0 means 100.
-    pub limit: usize,
-    /// Only from this time on.
-    pub since: Option<Time>,
-    /// Only of this client.
-    pub client: Option<String>,
-    /// Only of this account.
-    pub account: Option<String>,
-    /// Only those that did not complete.
-    pub failed: bool,
-    /// Only those that this call made.
-    pub parent: Option<CallId>,
-}
-
-impl Filter {
-    /// At most how many entries, the default filled in.
-    pub const fn limit(&self) -> usize {
-        if self.limit == 0 { 100 } else { self.limit }
-    }
-
-    /// Whether an entry is asked for.
-    pub fn passes(&self, entry: &Entry) -> bool {
-        self.since.is_none_or(|since| entry.at >= since)
-            && self.client.as_ref().is_none_or(|client| entry.client == *client)
-            && self.account.as_ref().is_none_or(|account| entry.account.as_ref() == Some(account))
-            && self.parent.is_none_or(|parent| entry.context.parent_id == Some(parent))
-            && !(self.failed && entry.outcome == Outcome::Completed)
-    }
 }

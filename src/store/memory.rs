@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::{By, Counting, Durable, Entry, Filter, Ledger, LedgerError, Spent, Total, prefix};
+use super::{By, Counting, Durable, Entry, Filter, Ledger, LedgerError, Span, Spent, Total, prefix};
+use crate::config::Keep;
 use crate::kit::{CallId, Time};
 
 /// The most entries that are kept; the oldest leave first.
@@ -69,17 +70,20 @@ impl Ledger for Memory {
         }
     }
 
-    fn totals(&self, by: By, since: Option<Time>) -> Result<Vec<Total>, LedgerError> {
-        let mut totals: BTreeMap<String, Total> = BTreeMap::new();
-        for entry in self.entries().values().filter(|entry| since.is_none_or(|since| entry.at >= since)) {
-            let key = by.key(entry);
-            let total = totals.entry(key.clone()).or_insert_with(|| Total { key, ..Total::default() });
+    fn totals(&self, by: &[By], span: Span) -> Result<Vec<Total>, LedgerError> {
+        let mut totals: BTreeMap<Vec<String>, Total> = BTreeMap::new();
+        for entry in self.entries().values().filter(|entry| span.has(entry.at)) {
+            let keys: Vec<String> = by.iter().map(|by| by.key(entry)).collect();
+            let total = totals.entry(keys.clone()).or_insert_with(|| Total { keys, ..Total::default() });
             total.add(entry);
         }
         let mut totals: Vec<Total> = totals.into_values().collect();
         Total::sort(&mut totals);
         Ok(totals)
     }
+
+    /// What is forgotten with the process is kept as long as there is room.
+    fn keep(&self, _: Keep) {}
 
     fn flush(&self) {}
 }

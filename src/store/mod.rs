@@ -2,6 +2,7 @@
 
 pub mod choice;
 pub mod entry;
+pub mod filter;
 pub mod hold;
 pub mod memory;
 mod prefix;
@@ -14,14 +15,16 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::time::Duration;
 
+use crate::config::Keep;
 use crate::kit::{CallId, Time};
 
 pub use choice::Choice;
-pub use entry::{Attempt, Context, Decision, Entry, Filter, Outcome};
+pub use entry::{Attempt, Context, Decision, Entry, Outcome};
+pub use filter::{Filter, Span};
 pub use hold::{Hold, Spent};
 pub use memory::Memory;
 pub use spend::Spend;
-pub use sqlite::Sqlite;
+pub use sqlite::{Look, Sqlite};
 pub use total::{By, Total};
 
 /// Why the ledger could not be read or opened; the text says what to do.
@@ -94,8 +97,11 @@ pub trait Ledger: Send + Sync {
     /// The one entry whose id begins with `prefix`; `None` when there is none. Blocking.
     fn find(&self, prefix: &str) -> Result<Option<Entry>, LedgerError>;
 
-    /// Sums by a key over the calls that came since then, the dearest first, then the most used. Blocking.
-    fn totals(&self, by: By, since: Option<Time>) -> Result<Vec<Total>, LedgerError>;
+    /// Sums by one or several keys over the calls that came in a span, the dearest first, then the most used. Blocking.
+    fn totals(&self, by: &[By], span: Span) -> Result<Vec<Total>, LedgerError>;
+
+    /// For how long entries are kept, from now on. Sums outlive their entries.
+    fn keep(&self, keep: Keep);
 
     /// Waits until all that was queued is durable, at most a few seconds where the disk refuses. Blocking; called
     /// before the process ends.

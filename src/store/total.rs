@@ -20,15 +20,25 @@ pub enum By {
     Project,
     /// The client's session.
     Session,
+    /// The git branch that the client named.
+    Branch,
+    /// The run that the client named.
+    Run,
+    /// The service tier that was billed.
+    Tier,
+    /// How calls ended.
+    Outcome,
     /// The day in UTC.
     Day,
+    /// The hour in UTC.
+    Hour,
 }
 
 /// The calls of one key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Total {
-    /// The key; empty where the calls have none.
-    pub key: String,
+    /// The keys, in the order in which they were asked for; empty where the calls have none.
+    pub keys: Vec<String>,
     /// How many calls.
     pub calls: u64,
     /// Fresh input, cache reads, cache writes, output, reasoning: tokens.
@@ -41,6 +51,12 @@ pub struct Total {
     pub untold: u64,
     /// How many calls have an estimate in their cost.
     pub estimated: u64,
+    /// How many calls have a cost of the provider's own telling beside the price table's.
+    pub compared: u64,
+    /// What those cost as the provider told it.
+    pub told: Money,
+    /// What those cost by the price table.
+    pub listed: Money,
 }
 
 impl By {
@@ -57,7 +73,12 @@ impl By {
             Self::Client => entry.client.clone(),
             Self::Project => text(&entry.context.project),
             Self::Session => text(&entry.context.session_id),
-            Self::Day => day(entry.at),
+            Self::Branch => text(&entry.context.branch),
+            Self::Run => text(&entry.context.run_id),
+            Self::Tier => text(&entry.spend.service_tier),
+            Self::Outcome => entry.outcome.word().to_owned(),
+            Self::Day => clipped(entry.at, 10),
+            Self::Hour => clipped(entry.at, 13),
         }
     }
 }
@@ -65,7 +86,7 @@ impl By {
 impl Total {
     /// The dearest first, then the most used.
     pub(super) fn sort(totals: &mut [Self]) {
-        totals.sort_by(|one, other| (other.cost, other.calls, &one.key).cmp(&(one.cost, one.calls, &other.key)));
+        totals.sort_by(|one, other| (other.cost, other.calls, &one.keys).cmp(&(one.cost, one.calls, &other.keys)));
     }
 
     /// Adds a call.
@@ -80,12 +101,38 @@ impl Total {
         self.unpriced += u64::from(spend.usage.is_some() && spend.cost.is_none());
         self.untold += u64::from(spend.usage.is_none() && spend.cost.is_none() && entry.status < 300);
         self.estimated += u64::from(spend.estimated);
+        if let (Some(told), Some(listed)) = (spend.cost, spend.listed) {
+            self.compared += 1;
+            self.told = self.told.saturating_add(told);
+            self.listed = self.listed.saturating_add(listed);
+        }
+    }
+
+    /// Adds what was summed elsewhere under the same keys.
+    pub(super) fn join(&mut self, other: &Self) {
+        self.calls += other.calls;
+        for (sum, count) in self.tokens.iter_mut().zip(other.tokens) {
+            *sum = sum.saturating_add(count);
+        }
+        for (sum, count) in [
+            (&mut self.unpriced, other.unpriced),
+            (&mut self.untold, other.untold),
+            (&mut self.estimated, other.estimated),
+            (&mut self.compared, other.compared),
+        ] {
+            *sum += count;
+        }
+        for (sum, amount) in
+            [(&mut self.cost, other.cost), (&mut self.told, other.told), (&mut self.listed, other.listed)]
+        {
+            *sum = sum.saturating_add(amount);
+        }
     }
 }
 
-/// A day in UTC: `2026-11-21`.
-fn day(at: Time) -> String {
+/// The beginning of a time in UTC: ten characters are its day, thirteen its hour.
+fn clipped(at: Time, length: usize) -> String {
     let mut text = at.to_string();
-    text.truncate(10);
+    text.truncate(length);
     text
 }

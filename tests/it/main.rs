@@ -10,6 +10,7 @@
     reason = "a test stops at the first surprise, reads the environment and speaks to whoever runs it"
 )]
 
+#[cfg(target_os = "linux")]
 mod accounts;
 mod accounts_choice;
 mod accounts_limits;
@@ -49,6 +50,8 @@ mod e2e_cost;
 mod e2e_counts;
 mod e2e_dialectics;
 mod e2e_dialectics_cli;
+mod e2e_disk;
+mod e2e_doctor;
 mod e2e_doors;
 mod e2e_explain;
 mod e2e_fresh;
@@ -56,6 +59,8 @@ mod e2e_history;
 mod e2e_home;
 mod e2e_http2;
 mod e2e_keys;
+mod e2e_ledger;
+mod e2e_ledger_crash;
 mod e2e_logins;
 mod e2e_node_and_curl;
 mod e2e_opencode;
@@ -136,7 +141,9 @@ mod serve_support;
 mod store;
 mod store_choices;
 mod store_holds;
+mod store_keep;
 mod store_sqlite;
+mod store_sums;
 mod support;
 mod tokens_rig;
 mod vault;

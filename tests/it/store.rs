@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use keywheel::kit::{CallId, Money, Time, Usage};
 use keywheel::store::{
-    Attempt, By, Context, Decision, Entry, Filter, Ledger, LedgerError, Memory, Outcome, Spend, Sqlite,
+    Attempt, By, Context, Decision, Entry, Filter, Ledger, LedgerError, Memory, Outcome, Span, Spend, Sqlite,
 };
 
 /// Runs a case against each implementation, in a runtime as the gateway has one.
@@ -36,6 +36,7 @@ pub(crate) fn full_entry() -> Entry {
             session_id: Some("ses_1".to_owned()),
             run_id: Some("run \"2\"".to_owned()),
             parent_id: Some(CallId::new()),
+            branch: Some("feature/ä".to_owned()),
         },
         spend: Spend {
             usage: Some(Usage {
@@ -108,7 +109,10 @@ fn attempt(account: &str) -> Attempt {
         fault: None,
         why: None,
         start_us: 7,
+        connect_us: Some(3),
         head_us: None,
+        first_us: None,
+        last_us: Some(8),
     }
 }
 
@@ -165,10 +169,32 @@ fn every_filter_narrows_the_list() {
         }
         let list = |filter: Filter| ids(&ledger.list(&filter).unwrap());
         let any = Filter::default;
-        assert_eq!(list(Filter { since: Some(laptop.at), ..any() }), [left.id, failed.id, lab.id, laptop.id]);
+        assert_eq!(
+            list(Filter { span: Span::since(Some(laptop.at)), ..any() }),
+            [left.id, failed.id, lab.id, laptop.id]
+        );
         assert_eq!(list(Filter { client: Some("laptop".to_owned()), ..any() }), [laptop.id]);
         assert_eq!(list(Filter { account: Some("lab-a".to_owned()), ..any() }), [failed.id, lab.id]);
         assert_eq!(list(Filter { failed: true, ..any() }), [left.id, failed.id]);
+        assert_eq!(list(Filter { status: Some(400..=499), ..any() }), [left.id, failed.id]);
+        let until = Span { since: None, until: Some(laptop.at) };
+        assert_eq!(list(Filter { span: until, ..any() }), [early.id]);
+        let never = Span { since: Some(Time::from_micros(2)), until: Some(Time::from_micros(3)) };
+        assert_eq!(list(Filter { span: never, ..any() }), []);
+        let named = Entry {
+            provider: Some("lab".to_owned()),
+            model: Some("org/m".to_owned()),
+            asked: "fast".to_owned(),
+            context: Context { project: Some("p".to_owned()), ..Context::default() },
+            ..entry()
+        };
+        ledger.record(named.clone()).await;
+        for model in ["fast", "org/m", "lab/org/m"] {
+            assert_eq!(list(Filter { model: Some(model.to_owned()), ..any() }), [named.id], "{model}");
+        }
+        assert_eq!(list(Filter { model: Some("lab".to_owned()), ..any() }), []);
+        assert_eq!(list(Filter { provider: Some("lab".to_owned()), ..any() }), [named.id]);
+        assert_eq!(list(Filter { project: Some("p".to_owned()), ..any() }), [named.id]);
         let both = Filter { failed: true, account: Some("lab-a".to_owned()), limit: 5, ..any() };
         assert_eq!(list(both), [failed.id]);
         assert_eq!(list(Filter { client: Some("' OR 1".to_owned()), ..any() }), []);
@@ -256,16 +282,16 @@ fn sums_are_made_by_every_key_and_are_exact() {
         ] {
             ledger.record(entry).await;
         }
-        let of = |by, since: Option<i64>| ledger.totals(by, since.map(Time::from_micros)).unwrap();
+        let of = |by, since: Option<i64>| ledger.totals(&[by], Span::since(since.map(Time::from_micros))).unwrap();
         let totals = of(By::Model, None);
-        let keys: Vec<&str> = totals.iter().map(|total| total.key.as_str()).collect();
+        let keys: Vec<&str> = totals.iter().map(|total| total.keys[0].as_str()).collect();
         assert_eq!(keys, ["x/m", "y/m", ""]);
         assert_eq!((totals[0].cost.pico(), totals[0].tokens), (2 * large, [32, 0, 0, 4, 0]));
         assert_eq!((totals[1].unpriced, totals[1].estimated, totals[1].cost.pico()), (1, 1, 1));
         assert_eq!((totals[2].calls, totals[2].untold, totals[2].cost), (1, 0, Money::ZERO));
         let recent = of(By::Day, Some(1_795_000_000_000_000 + 24 * 3_600_000_000));
-        assert_eq!((recent.len(), recent[0].key.as_str(), recent[0].calls), (1, "2026-11-20", 1));
-        assert_eq!(of(By::Account, None)[0].key, "x-a");
+        assert_eq!((recent.len(), recent[0].keys[0].as_str(), recent[0].calls), (1, "2026-11-20", 1));
+        assert_eq!(of(By::Account, None)[0].keys, ["x-a"]);
         assert_eq!(of(By::Client, None)[0].calls, 5);
     });
 }

@@ -80,7 +80,12 @@ async fn a_ledger_of_an_earlier_schema_is_brought_up_and_keeps_its_calls() {
     ledger.record(before.clone()).await;
     drop(ledger);
     let other = rusqlite::Connection::open(&path).unwrap();
-    other.execute_batch("DROP TABLE choices; DROP TABLE holds; PRAGMA user_version = 2").unwrap();
+    other
+        .execute_batch(
+            "DROP TABLE choices; DROP TABLE sums; DROP TABLE holds; ALTER TABLE calls DROP COLUMN branch; \
+             PRAGMA user_version = 2",
+        )
+        .unwrap();
     drop(other);
     let ledger = Sqlite::open(&path).unwrap();
     let chosen = Entry { choices: vec![choice("b")], ..entry() };

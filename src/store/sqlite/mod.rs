@@ -2,9 +2,13 @@
 
 mod choices;
 mod holds;
+mod look;
+mod prune;
 mod row;
 mod schema;
+mod select;
 mod spend;
+mod sums;
 mod totals;
 mod writer;
 
@@ -12,10 +16,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
-use rusqlite::types::Value;
 use rusqlite::{Connection, params, params_from_iter};
 
-use super::{By, Counting, Durable, Entry, Filter, Held, Hold, Lag, Ledger, LedgerError, Total, prefix};
+pub use look::Look;
+
+use super::{By, Counting, Durable, Entry, Filter, Held, Hold, Lag, Ledger, LedgerError, Span, Total, prefix};
+use crate::config::Keep;
 use crate::kit::{CallId, Time};
 use writer::{Queue, Work};
 
@@ -49,6 +55,11 @@ impl Sqlite {
         Box::pin(async move { drop(tokio::time::timeout(writer::SLOW, told).await) })
     }
 
+    /// What a file holds, without changing it, also while a gateway writes it. It must exist.
+    pub fn look(path: &Path) -> Result<Look, LedgerError> {
+        look::look(path)
+    }
+
     fn reader(&self) -> MutexGuard<'_, Connection> {
         self.reader.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -79,11 +90,11 @@ impl Ledger for Sqlite {
     }
 
     fn list(&self, filter: &Filter) -> Result<Vec<Entry>, LedgerError> {
-        let (sql, values) = select(filter);
-        let reader = self.reader();
-        let mut statement = reader.prepare_cached(&sql).map_err(schema::refused(&self.path))?;
-        let rows = statement.query_map(params_from_iter(values), row::read).map_err(schema::refused(&self.path))?;
-        rows.collect::<Result<_, _>>().map_err(schema::refused(&self.path))
+        let list = |reader: &Connection| {
+            let (sql, values) = select::select(reader, filter)?;
+            reader.prepare_cached(&sql)?.query_map(params_from_iter(values), row::read)?.collect::<Result<_, _>>()
+        };
+        list(&self.reader()).map_err(schema::refused(&self.path))
     }
 
     fn find(&self, prefix: &str) -> Result<Option<Entry>, LedgerError> {
@@ -110,8 +121,12 @@ impl Ledger for Sqlite {
         }
     }
 
-    fn totals(&self, by: By, since: Option<Time>) -> Result<Vec<Total>, LedgerError> {
-        totals::totals(&self.reader(), by, since).map_err(schema::refused(&self.path))
+    fn totals(&self, by: &[By], span: Span) -> Result<Vec<Total>, LedgerError> {
+        totals::totals(&self.reader(), by, span).map_err(schema::refused(&self.path))
+    }
+
+    fn keep(&self, keep: Keep) {
+        self.queue.keep(keep);
     }
 
     fn flush(&self) {
@@ -131,32 +146,4 @@ impl Drop for Sqlite {
             drop(writer.join());
         }
     }
-}
-
-/// The query for a filter, and its values.
-fn select(filter: &Filter) -> (String, Vec<Value>) {
-    let mut sql = format!("SELECT {} FROM calls WHERE 1", row::COLUMNS);
-    let mut values = Vec::new();
-    if let Some(since) = filter.since {
-        sql.push_str(" AND at >= ?");
-        values.push(Value::from(since.as_micros()));
-    }
-    if let Some(client) = &filter.client {
-        sql.push_str(" AND client = ?");
-        values.push(Value::from(client.clone()));
-    }
-    if let Some(account) = &filter.account {
-        sql.push_str(" AND account = ?");
-        values.push(Value::from(account.clone()));
-    }
-    if let Some(parent) = filter.parent {
-        sql.push_str(" AND parent_id = ?");
-        values.push(Value::from(parent.as_bytes().to_vec()));
-    }
-    if filter.failed {
-        sql.push_str(" AND outcome <> 'completed'");
-    }
-    sql.push_str(" ORDER BY id DESC LIMIT ?");
-    values.push(Value::from(i64::try_from(filter.limit()).unwrap_or(i64::MAX)));
-    (sql, values)
 }

@@ -1,7 +1,8 @@
 //! An entry as a row and back.
 
 use rusqlite::types::Type;
-use rusqlite::{CachedStatement, Error, Row, params};
+use rusqlite::{CachedStatement, Error, Row, Transaction, params};
+use serde::{Deserialize, Serialize};
 
 use super::super::{Attempt, Context, Decision, Entry, Outcome};
 use super::spend;
@@ -11,26 +12,51 @@ use crate::kit::{CallId, Time};
 pub(super) const COLUMNS: &str = "id, tenant, at, client, endpoint, asked, provider, account, model, status, outcome, \
      stream, parked_us, first_byte_us, total_us, bytes_in, bytes_out, project, session_id, run_id, parent_id, \
      attempts, decisions, input, cache_read, cache_write, output, reasoning, buckets, answered, service_tier, cost, \
-     listed, price, estimated";
+     listed, price, estimated, branch";
 
-/// Puts an entry in, over one of the same id.
-pub(super) const INSERT: &str = "INSERT OR REPLACE INTO calls VALUES \
+const INSERT: &str = "INSERT INTO calls VALUES \
      (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23,?24,?25,?26,?27,?28,?29,?30,\
-     ?31,?32,?33,?34,?35)";
+     ?31,?32,?33,?34,?35,?36) ON CONFLICT DO NOTHING";
 
 /// Where the columns of `spend` begin.
 const SPEND: usize = 23;
+const BRANCH: usize = 35;
 
-/// `[provider, account, model, status, fault, why, start_us, head_us]`: names would double the row.
-type AttemptCells<'a> =
-    (Text<'a>, Text<'a>, Text<'a>, Option<u16>, Option<Text<'a>>, Option<Text<'a>>, u64, Option<u64>);
+/// An attempt without the names of its members, which would double the row. Provider, account and model are left out
+/// where they are those of the call, as they are for most; times at the end where they are not known.
+#[derive(Serialize, Deserialize)]
+struct AttemptCells<'a>(
+    Option<Text<'a>>,
+    Option<Text<'a>>,
+    Option<Text<'a>>,
+    Option<u16>,
+    Option<Text<'a>>,
+    Option<Text<'a>>,
+    u64,
+    Option<u64>,
+    #[serde(default)] Option<u64>,
+    #[serde(default)] Option<u64>,
+    #[serde(default)] Option<u64>,
+);
 /// `[route, account, verdict]`
 type DecisionCells<'a> = (Text<'a>, Text<'a>, Text<'a>);
 type Text<'a> = std::borrow::Cow<'a, str>;
 
-/// Runs `INSERT` for an entry.
-pub(super) fn write(insert: &mut CachedStatement<'_>, entry: &Entry) -> rusqlite::Result<()> {
-    let attempts: Vec<AttemptCells<'_>> = entry.attempts.iter().map(attempt_cells).collect();
+/// Puts an entry in. One of the same id that was there before is replaced, and given back.
+pub(super) fn put(step: &Transaction<'_>, entry: &Entry) -> rusqlite::Result<Option<Entry>> {
+    let mut insert = step.prepare_cached(INSERT)?;
+    if write(&mut insert, entry)? == 1 {
+        return Ok(None);
+    }
+    let id = entry.id.as_bytes().as_slice();
+    let earlier = step.query_row(&format!("SELECT {COLUMNS} FROM calls WHERE id = ?1"), [id], read)?;
+    step.execute("DELETE FROM calls WHERE id = ?1", [id])?;
+    write(&mut insert, entry)?;
+    Ok(Some(earlier))
+}
+
+fn write(insert: &mut CachedStatement<'_>, entry: &Entry) -> rusqlite::Result<usize> {
+    let attempts: Vec<AttemptCells<'_>> = entry.attempts.iter().map(|attempt| attempt_cells(entry, attempt)).collect();
     let decisions: Vec<DecisionCells<'_>> = entry.decisions.iter().map(decision_cells).collect();
     let context = &entry.context;
     let spend = spend::Cells::of(&entry.spend);
@@ -72,17 +98,15 @@ pub(super) fn write(insert: &mut CachedStatement<'_>, entry: &Entry) -> rusqlite
         listed,
         price,
         estimated,
-    ])?;
-    Ok(())
+        context.branch,
+    ])
 }
 
 /// An entry out of a row with `COLUMNS`.
 pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Entry> {
-    let attempts: String = row.get(21)?;
-    let decisions: String = row.get(22)?;
-    let attempts: Vec<AttemptCells<'_>> = serde_json::from_str(&attempts).map_err(unreadable(21))?;
-    let decisions: Vec<DecisionCells<'_>> = serde_json::from_str(&decisions).map_err(unreadable(22))?;
-    Ok(Entry {
+    let attempts: Vec<AttemptCells<'_>> = serde_json::from_str(row.get_ref(21)?.as_str()?).map_err(unreadable(21))?;
+    let decisions: Vec<DecisionCells<'_>> = serde_json::from_str(row.get_ref(22)?.as_str()?).map_err(unreadable(22))?;
+    let mut entry = Entry {
         id: CallId::from_bytes(row.get(0)?),
         tenant: row.get(1)?,
         at: Time::from_micros(row.get(2)?),
@@ -106,31 +130,54 @@ pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Entry> {
             session_id: row.get(18)?,
             run_id: row.get(19)?,
             parent_id: row.get::<_, Option<[u8; 16]>>(20)?.map(CallId::from_bytes),
+            branch: row.get(BRANCH)?,
         },
         spend: spend::read(row, SPEND)?,
-        attempts: attempts.into_iter().map(attempt).collect(),
+        attempts: Vec::new(),
         decisions: decisions.into_iter().map(decision).collect(),
         // they have a table of their own, and are read for one call only
         choices: Vec::new(),
-    })
+    };
+    entry.attempts = attempts.into_iter().map(|cells| attempt(&entry, cells)).collect();
+    Ok(entry)
 }
 
-fn attempt_cells(attempt: &Attempt) -> AttemptCells<'_> {
-    let Attempt { provider, account, model, status, fault, why, start_us, head_us } = attempt;
+fn attempt_cells<'a>(entry: &Entry, attempt: &'a Attempt) -> AttemptCells<'a> {
+    let Attempt { provider, account, model, status, fault, why, .. } = attempt;
     let (fault, why) = (fault.as_deref().map(Text::from), why.as_deref().map(Text::from));
-    (provider.into(), account.into(), model.into(), *status, fault, why, *start_us, *head_us)
+    let own = |own: &'a str, call: &Option<String>| (own != call.as_deref().unwrap_or_default()).then_some(own.into());
+    AttemptCells(
+        own(provider, &entry.provider),
+        own(account, &entry.account),
+        own(model, &entry.model),
+        *status,
+        fault,
+        why,
+        attempt.start_us,
+        attempt.head_us,
+        attempt.first_us,
+        attempt.last_us,
+        attempt.connect_us,
+    )
 }
 
-fn attempt((provider, account, model, status, fault, why, start_us, head_us): AttemptCells<'_>) -> Attempt {
+fn attempt(entry: &Entry, cells: AttemptCells<'_>) -> Attempt {
+    let AttemptCells(provider, account, model, status, fault, why, start_us, head_us, first_us, last_us, connect_us) =
+        cells;
+    let or_call =
+        |own: Option<Text<'_>>, call: &Option<String>| own.map_or_else(|| call.clone().unwrap_or_default(), Into::into);
     Attempt {
-        provider: provider.into(),
-        account: account.into(),
-        model: model.into(),
+        provider: or_call(provider, &entry.provider),
+        account: or_call(account, &entry.account),
+        model: or_call(model, &entry.model),
         status,
         fault: fault.map(Into::into),
         why: why.map(Into::into),
         start_us,
+        connect_us,
         head_us,
+        first_us,
+        last_us,
     }
 }
 
@@ -142,7 +189,7 @@ fn decision((route, account, verdict): DecisionCells<'_>) -> Decision {
     Decision { route: route.into(), account: account.into(), verdict: verdict.into() }
 }
 
-fn json<T: serde::Serialize>(cells: &[T]) -> rusqlite::Result<String> {
+fn json<T: Serialize>(cells: &[T]) -> rusqlite::Result<String> {
     serde_json::to_string(cells).map_err(|error| Error::ToSqlConversionFailure(error.into()))
 }
 

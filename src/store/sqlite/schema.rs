@@ -33,11 +33,16 @@ pub(super) fn writer(path: &Path) -> Result<Connection, LedgerError> {
         Ok((connection, found))
     };
     let (connection, found) = open().map_err(refused(path))?;
-    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+    let known = known();
     if found > known {
         return Err(LedgerError::Newer(path.to_owned(), found, known));
     }
     Ok(connection)
+}
+
+/// The schema that this version writes.
+pub(super) fn known() -> i64 {
+    i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
 }
 
 /// Opens the file for reading beside the writer.
@@ -86,7 +91,7 @@ fn settle(connection: &mut Connection) -> rusqlite::Result<()> {
     for sql in MIGRATIONS.iter().skip(usize::try_from(found).unwrap_or(usize::MAX)) {
         step.execute_batch(sql)?;
     }
-    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+    let known = known();
     if found < known {
         step.pragma_update(None, "user_version", known)?;
     }

@@ -96,6 +96,6 @@ fn counts(text: &str) -> Option<Usage> {
 }
 
 /// Over nine million dollars for one call do not fit, and do not occur.
-fn pico(amount: Money) -> i64 {
+pub(super) fn pico(amount: Money) -> i64 {
     i64::try_from(amount.pico()).unwrap_or(i64::MAX)
 }

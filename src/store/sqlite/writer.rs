@@ -9,7 +9,10 @@ use tokio::sync::oneshot;
 
 use super::super::{Entry, Hold, Lag, Spent};
 use super::choices::{self, Pruning};
+use super::prune::Pruner;
+use super::sums::{Sums, Times};
 use super::{holds, row};
+use crate::config::Keep;
 use crate::kit::{CallId, Time};
 
 /// A commit that takes longer is said to lag.
@@ -22,6 +25,10 @@ const FLUSH: Duration = Duration::from_secs(5);
 const GATHER: Duration = Duration::from_micros(500);
 /// So many entries in one commit are a crowd.
 const CROWD: usize = 4;
+/// Between two steps of pruning, so that it takes a part of one core at most.
+const REST: Duration = Duration::from_millis(2);
+/// Between two looks whether entries have been kept for long enough.
+const LOOK: Duration = Duration::from_secs(10);
 /// The most entries of one transaction, so that its first one does not wait for a long queue.
 const BATCH: usize = 512;
 
@@ -45,6 +52,7 @@ struct State {
     asleep: bool,
     /// How many entries the last batch had.
     last: usize,
+    keep: Option<Keep>,
     closing: bool,
 }
 
@@ -65,6 +73,16 @@ struct Pending {
     came: Instant,
     /// Taken once told: a batch that is tried again keeps nobody waiting.
     done: Option<oneshot::Sender<bool>>,
+}
+
+impl Pending {
+    /// The entry that it writes, where it writes one.
+    const fn entry(&self) -> Option<&Entry> {
+        match &self.work {
+            Work::Entry(entry) | Work::Settle(entry) => Some(entry),
+            Work::Hold(..) | Work::Count(..) => None,
+        }
+    }
 }
 
 impl Queue {
@@ -99,6 +117,11 @@ impl Queue {
         }
     }
 
+    /// For how long entries are kept.
+    pub(super) fn keep(&self, keep: Keep) {
+        self.state().keep = Some(keep);
+    }
+
     /// Lets the thread end once it has written what is queued.
     pub(super) fn close(&self) {
         self.state().closing = true;
@@ -109,9 +132,9 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds what is queued to a batch, waiting while there is nothing to write. `false` when all is written and the
-    /// ledger closes.
-    fn fill(&self, batch: &mut Vec<Pending>) -> bool {
+    /// Adds what is queued to a batch, waiting while there is nothing to write; with other work to do only for a moment,
+    /// after which the batch may be empty. `false` when all is written and the ledger closes.
+    fn fill(&self, batch: &mut Vec<Pending>, other_work: bool) -> bool {
         let mut state = self.state();
         if batch.is_empty() && state.pending.is_empty() {
             state.writing = None;
@@ -122,10 +145,15 @@ impl Queue {
                 return false;
             }
             state.asleep = true;
+            if other_work {
+                state = self.work.wait_timeout(state, REST).unwrap_or_else(PoisonError::into_inner).0;
+                state.asleep = false;
+                break;
+            }
             state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
             state.asleep = false;
         }
-        if batch.is_empty() && state.last >= CROWD {
+        if batch.is_empty() && !state.pending.is_empty() && state.last >= CROWD {
             // nobody wakes it: whoever comes meanwhile pays for no system call
             let more = |state: &mut State| state.pending.len() < BATCH && !state.closing;
             state = self.work.wait_timeout_while(state, GATHER, more).unwrap_or_else(PoisonError::into_inner).0;
@@ -161,9 +189,10 @@ pub(super) fn run(queue: &Arc<Queue>, mut connection: Connection) {
     let mut batch = Vec::new();
     let mut failing = false;
     let mut pruning = Pruning::default();
-    while queue.fill(&mut batch) {
+    let (mut pruner, mut looked) = (Pruner::default(), Instant::now());
+    while queue.fill(&mut batch, pruner.is_due()) {
         let (began, last_try) = (Instant::now(), queue.state().closing);
-        let result = commit(&mut connection, &mut batch, &mut pruning);
+        let result = if batch.is_empty() { Ok(()) } else { commit(&mut connection, &mut batch, &mut pruning) };
         queue.note(&result);
         for pending in &mut batch {
             // whoever does not wait any more has dropped the receiver
@@ -172,13 +201,18 @@ pub(super) fn run(queue: &Arc<Queue>, mut connection: Connection) {
         match result {
             Ok(()) => {
                 if failing || began.elapsed() > SLOW {
-                    tracing::warn!(
-                        entries = batch.len(),
-                        "the ledger is written again after {:?}",
-                        batch[0].came.elapsed()
-                    );
+                    let behind = batch.first().map(|first| first.came.elapsed()).unwrap_or_default();
+                    tracing::warn!(entries = batch.len(), "the ledger is written again after {behind:?}");
                 }
                 failing = false;
+                batch.iter().filter_map(Pending::entry).for_each(|entry| pruner.recorded(entry.at));
+                if looked.elapsed() > LOOK {
+                    looked = Instant::now();
+                    pruner.wake();
+                }
+                if pruner.is_due() {
+                    prune(queue, &mut pruner, &mut connection, batch.len());
+                }
                 batch.clear();
             }
             Err(error) => {
@@ -196,27 +230,36 @@ pub(super) fn run(queue: &Arc<Queue>, mut connection: Connection) {
     }
 }
 
+/// Where it fails nothing is lost: the next look tries again.
+fn prune(queue: &Queue, pruner: &mut Pruner, connection: &mut Connection, written: usize) {
+    let Some(keep) = queue.state().keep else { return pruner.rest() };
+    if let Err(error) = pruner.step(connection, keep, written) {
+        pruner.rest();
+        tracing::warn!("old entries could not be taken out of the ledger: {error}");
+    }
+}
+
 fn commit(connection: &mut Connection, batch: &mut [Pending], pruning: &mut Pruning) -> rusqlite::Result<()> {
     let step = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let mut insert = step.prepare_cached(row::INSERT)?;
-    let mut counted = Vec::new();
+    let (mut replaced, mut counted) = (Vec::new(), Vec::new());
     // in their order: a count holds the entries before it, and none behind it
     for (at, pending) in batch.iter().enumerate() {
         match &pending.work {
-            Work::Entry(entry) => row::write(&mut insert, entry)?,
+            Work::Entry(entry) => replaced.extend(row::put(&step, entry)?),
             Work::Settle(entry) => {
-                row::write(&mut insert, entry)?;
+                replaced.extend(row::put(&step, entry)?);
                 holds::remove(&step, entry.id)?;
             }
             Work::Hold(id, hold) => holds::write(&step, *id, hold)?,
             Work::Count(since, _) => counted.push((at, holds::spent(&step, *since)?)),
         }
     }
-    drop(insert);
-    for pending in &*batch {
-        if let Work::Entry(entry) | Work::Settle(entry) = &pending.work {
-            choices::write(&step, entry, pruning)?;
-        }
+    let mut sums = Sums::default();
+    batch.iter().filter_map(Pending::entry).for_each(|entry| sums.count(entry, Times::Added));
+    replaced.iter().for_each(|entry| sums.count(entry, Times::TakenAway));
+    sums.write(&step)?;
+    for entry in batch.iter().filter_map(Pending::entry) {
+        choices::write(&step, entry, pruning)?;
     }
     step.commit()?;
     for (at, spent) in counted {
