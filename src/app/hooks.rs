@@ -5,8 +5,8 @@ use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use super::failure::Failure;
-use super::{env, on_one_core, paths, questions, settings};
-use crate::cli::{Command, Commit, Exit, HookName, HookVerb, Lines};
+use super::{env, on_one_core, paths, questions, review, settings};
+use crate::cli::{Command, Commit, Exit, HookName, HookVerb, Lines, ReviewDiff};
 use crate::client::Remote;
 use crate::config::{Paths, SecretSource, Settings};
 use crate::kit::Secret;
@@ -129,12 +129,28 @@ async fn search(command: &Command, lines: &mut Lines<'_>) -> Result<(), Failure>
         }
     }
     match found {
-        0 => Ok(()),
+        0 => reviewed(settings.as_ref(), command, lines).await,
         found => Err(Failure::new(format_args!(
             "{found} staged {} like a secret; take it out and rotate it if it is one, or write keywheel:allow into a line \
              that holds none",
             if found == 1 { "line looks" } else { "lines look" }
         ))),
+    }
+}
+
+/// Has what is staged reviewed, where the settings want that. A commit is kept from being made by what is found and by
+/// nothing else: no gateway, an error and a late answer let it through.
+async fn reviewed(settings: Option<&Settings>, command: &Command, lines: &mut Lines<'_>) -> Result<(), Failure> {
+    let Some(patience) = settings.and_then(|settings| settings.commit.review) else { return Ok(()) };
+    match review::run(&ReviewDiff::staged(patience), &paths(command)?, lines).await {
+        Ok(()) => Ok(()),
+        Err(Failure { exit: Exit::Found, .. }) => {
+            Err(Failure::new("the review found what stands above; git commit --no-verify commits it all the same"))
+        }
+        Err(Failure { message, .. }) => {
+            lines.say(format_args!("keywheel: not reviewed: {message}"));
+            Ok(())
+        }
     }
 }
 

@@ -21,7 +21,7 @@ pub struct ReviewDiff {
     /// The model: provider/model, or a name of your own; without it [review] model, else the best that can be called
     #[arg(short, long, value_name = "MODEL")]
     pub model: Option<String>,
-    /// Exit with 5 when anything is as bad as this
+    /// Exit with 6 when anything is as bad as this
     #[arg(long, value_enum, default_value_t, value_name = "SEVERITY")]
     pub fail_on: FailOn,
     /// How to write
@@ -33,6 +33,23 @@ pub struct ReviewDiff {
     /// A review that takes longer is given up: 60s, 5m
     #[arg(long, value_name = "TIME", value_parser = wait::parse)]
     pub timeout: Option<Duration>,
+}
+
+impl ReviewDiff {
+    /// What is staged, within this time.
+    pub fn staged(timeout: Duration) -> Self {
+        let (fail_on, format) = Default::default();
+        Self {
+            range: None,
+            staged: true,
+            branch: false,
+            model: None,
+            fail_on,
+            format,
+            max_cost: None,
+            timeout: Some(timeout),
+        }
+    }
 }
 
 /// From which severity on a review fails.

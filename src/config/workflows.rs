@@ -42,6 +42,9 @@ pub(super) struct CommitEntry {
     pub ignore: Vec<String>,
     /// Files that `hook run pre-commit` does not search for secrets, as globs.
     pub unsearched: Vec<String>,
+    /// How long a review of what is staged may take before each commit; none unless set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub review: Option<Wait>,
 }
 
 /// How commit messages are written, and how staged files are searched for secrets.
@@ -63,6 +66,8 @@ pub struct CommitRules {
     pub ignore: Vec<String>,
     /// Files that are not searched for secrets, as globs.
     pub unsearched: Vec<String>,
+    /// How long a review before each commit may take; `None` is no review.
+    pub review: Option<Duration>,
 }
 
 /// What a commit message looks like.
@@ -172,6 +177,7 @@ impl Default for CommitEntry {
             trailers: Vec::new(),
             ignore: Vec::new(),
             unsearched: Vec::new(),
+            review: None,
         }
     }
 }
@@ -187,6 +193,7 @@ impl From<CommitEntry> for CommitRules {
             trailers: entry.trailers,
             ignore: entry.ignore,
             unsearched: entry.unsearched,
+            review: entry.review.map(|wait| wait.0),
         }
     }
 }

@@ -32,7 +32,7 @@ fn a_staged_change_is_read_and_the_exit_code_says_how_bad_it_is() {
     answers(&bench, &json!([found("greet.rs", 2, "high", "nobody hears it", Some("    shout(\"hello\")"))]));
     let review = |args: &[&str]| repo.keywheel([&["review", "--staged", "--model", "lab/gpt-4o-mini"], args].concat());
     let ended = review(&[]);
-    assert_eq!(ended.code, 5, "{ended:?}");
+    assert_eq!(ended.code, 6, "{ended:?}");
     assert!(ended.out.contains("## high: nobody hears it\n\n`greet.rs:2`"), "{}", ended.out);
     assert!(ended.out.contains("-    say(\"hello\")\n+    shout(\"hello\")"), "{}", ended.out);
     assert!(
@@ -42,7 +42,7 @@ fn a_staged_change_is_read_and_the_exit_code_says_how_bad_it_is() {
     );
     assert_eq!(review(&["--fail-on", "critical"]).code, 0);
     assert_eq!(review(&["--fail-on", "never"]).code, 0);
-    assert_eq!(review(&["--fail-on", "low"]).code, 5);
+    assert_eq!(review(&["--fail-on", "low"]).code, 6);
     let json: Value = serde_json::from_str(&review(&["--format", "json"]).out).unwrap();
     assert_eq!((&json["findings"][0]["severity"], &json["parts"]), (&json!("high"), &json!(1)));
     repo.write(".git/p", json["findings"][0]["patch"].as_str().unwrap());
@@ -104,7 +104,7 @@ fn a_part_that_fails_is_named_and_changes_the_exit_code() {
     let refused = Script::json(400, &json!({"error": {"message": "too long for me", "type": "invalid_request_error"}}));
     let _ = bench.rig.lab.on_any().then(refused).always(says("[]"));
     let ended = repo.keywheel(["review", "--staged", "--model", "lab/gpt-4o-mini"]);
-    assert_eq!(ended.code, 6, "{ended:?}");
+    assert_eq!(ended.code, 7, "{ended:?}");
     assert!(ended.out.contains("## Not read\n\n- ") && ended.out.contains("too long for me"), "{}", ended.out);
     assert!(ended.out.contains("Nothing was found in what was read."), "{}", ended.out);
 }
@@ -122,6 +122,25 @@ fn without_a_gateway_or_a_change_the_words_lead_on() {
 }
 
 #[test]
+fn before_a_commit_what_is_staged_is_reviewed_where_the_settings_want_that() {
+    let bench = Bench::with("review = '30s'");
+    let repo = bench.repo("r");
+    repo.keywheel(["hook", "install", "--pre-commit"]).done();
+    repo.stage("greet.rs", "fn greet() {\n    say(\"hello\")\n}\n");
+    answers(&bench, &json!([found("greet.rs", 2, "high", "nobody hears it", None)]));
+    let said = repo.git(["commit", "-m", "greet"]);
+    assert_eq!(said.code, 1, "{said:?}");
+    assert!(format!("{}{}", said.out, said.err).contains("nobody hears it"), "{said:?}");
+    answers(&bench, &json!([found("greet.rs", 2, "low", "nobody hears it", None)]));
+    repo.git(["commit", "-m", "greet"]).done();
+    repo.stage("greet.rs", "fn greet() {}\n");
+    let refused = Script::json(500, &json!({"error": {"message": "no such luck"}}));
+    let _ = bench.rig.lab.on_any().always(refused);
+    let said = repo.git(["commit", "-m", "again"]);
+    assert!(said.code == 0 && said.err.contains("not reviewed:"), "{said:?}");
+}
+
+#[test]
 fn the_report_is_what_the_published_schema_of_sarif_asks_for() {
     let Some(validator) = Program::jsonschema() else { return };
     let bench = Bench::new();
@@ -134,7 +153,7 @@ fn the_report_is_what_the_published_schema_of_sarif_asks_for() {
     let refused = Script::json(400, &json!({"error": {"message": "too long for me"}}));
     let _ = bench.rig.lab.on_any().then(says(&json!([finding]).to_string())).always(refused);
     let ended = repo.keywheel(["review", "--staged", "--model", "lab/gpt-4o-mini", "--format", "sarif"]);
-    assert_eq!(ended.code, 6, "{ended:?}");
+    assert_eq!(ended.code, 7, "{ended:?}");
     let report: Value = serde_json::from_str(&ended.out).unwrap();
     assert!(report["runs"][0]["results"][0]["fixes"].is_array(), "{report}");
     let schema = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/review/sarif-2.1.0.json");
