@@ -91,7 +91,7 @@ async fn a_ledger_from_before_holds_takes_interrupted_calls_and_no_other_new_wor
     // as the third step left it
     let other = rusqlite::Connection::open(&path).unwrap();
     let sql = "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = replace(sql, ', ''interrupted''', ''); \
-               PRAGMA writable_schema = RESET; DROP TABLE holds; PRAGMA user_version = 3";
+               PRAGMA writable_schema = RESET; DROP TABLE holds; PRAGMA user_version = 4";
     other.execute_batch(sql).unwrap();
     let wrong = "UPDATE calls SET outcome = 'interrupted'";
     drop(other);

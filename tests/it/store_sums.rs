@@ -126,7 +126,11 @@ fn a_ledger_without_sums_gets_them_from_its_calls() {
     let before = all(&ledger, &[By::Client, By::Day], Span::default());
     drop(ledger);
     let other = rusqlite::Connection::open(&path).unwrap();
-    other.execute_batch("DROP TABLE sums; ALTER TABLE calls DROP COLUMN branch; PRAGMA user_version = 3").unwrap();
+    other
+        .execute_batch(
+            "DROP TABLE sums; DROP TABLE holds; ALTER TABLE calls DROP COLUMN branch; PRAGMA user_version = 3",
+        )
+        .unwrap();
     drop(other);
     let ledger = Sqlite::open(&path).unwrap();
     assert_eq!(all(&ledger, &[By::Client, By::Day], Span::default()).len(), before.len());
