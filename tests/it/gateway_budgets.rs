@@ -69,6 +69,12 @@ impl Rig {
         self.gateway.budgets().into_iter().find(|line| &*line.name == name).expect("a budget")
     }
 
+    /// Waits until the tokens that nobody told are counted.
+    async fn counted(&self) {
+        let gateway = self.gateway.clone();
+        tokio::task::spawn_blocking(move || gateway.settle()).await.expect("it is counted");
+    }
+
     fn newest(&self) -> Entry {
         self.ledger.list(&Filter::default()).expect("the ledger").remove(0)
     }
@@ -160,23 +166,27 @@ async fn what_is_set_aside_comes_back_on_every_way_out() {
     rig.lab.wait_seen(seen + 1, Duration::from_secs(10)).await.expect("it is sent");
     leaver.abort();
     drop(leaver.await);
+    rig.counted().await;
     let entry = rig.newest();
     let sent = rig.lab.seen().last().expect("a call").body.len() as u64;
     assert_eq!((entry.outcome, entry.spend.estimated), (Outcome::Left, true));
-    assert_eq!(entry.spend.cost, Some(usd(sent, 100)), "charged at its worst case");
+    let cost = entry.spend.cost.expect("a cost");
+    assert!(cost > Money::ZERO && cost <= usd(sent, 100), "charged what was read, {cost}");
     rig.assert_settled("a client that left early");
-    assert_eq!(rig.line("b").spent, before.saturating_add(usd(sent, 100)));
+    assert_eq!(rig.line("b").spent, before.saturating_add(cost));
 
     // the stream is cut, and the client leaves in the middle of one
     rig.lab.on_any().then(Script::chunks(20).cut(5));
     let (_, _, _, whole) = read(rig.gateway.call(call(&chat(100, true))).await).await;
     assert!(!whole);
+    rig.counted().await;
     assert_eq!((rig.newest().outcome, rig.newest().spend.estimated), (Outcome::Broken, true));
     rig.assert_settled("a cut stream");
     rig.lab.on_any().then(Script::chunks(200).every(Duration::from_millis(20)));
     let mut answer = rig.gateway.call(call(&chat(100, true))).await;
     answer.body.next().await.expect("a first chunk").expect("whole");
     drop(answer);
+    rig.counted().await;
     assert_eq!((rig.newest().outcome, rig.newest().spend.estimated), (Outcome::Left, true));
     rig.assert_settled("a client that left in the middle");
 }

@@ -88,7 +88,7 @@ async fn a_ledger_from_before_holds_takes_interrupted_calls_and_no_other_new_wor
     let home = tempfile::tempdir().unwrap();
     drop(open(home.path()));
     let path = home.path().join("ledger.sqlite");
-    // as the third step left it
+    // as the fourth step left it
     let other = rusqlite::Connection::open(&path).unwrap();
     let sql = "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = replace(sql, ', ''interrupted''', ''); \
                PRAGMA writable_schema = RESET; DROP TABLE holds; PRAGMA user_version = 4";
