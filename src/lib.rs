@@ -24,7 +24,7 @@
 //! | serve | kit wire operator config telemetry gateway | doors: tcp, tls, unix, pipe; auth; dialect routes, admin |
 //! | client | kit wire operator config | Operator over the socket |
 //! | workflows | kit wire operator config redact | hook, commit, review, ask, dialectics: what is built on calls |
-//! | cli | kit wire operator catalog config | parses to a Command, which main hands to app |
+//! | cli | kit wire operator catalog config workflows | parses to a Command, which main hands to app |
 //! | app | kit wire sim operator catalog config redact vault store history telemetry adapter accounts gateway ops serve client workflows cli import | wiring: the only module that knows every concrete type |
 //!
 //! A request's way: `serve` tags the dialect and authenticates → `gateway::Gateway::call` → `router` → `dispatch`

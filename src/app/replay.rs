@@ -7,11 +7,10 @@ use super::bodies::Source;
 use super::calls;
 use super::failure::Failure;
 use super::questions::refused;
-use crate::cli::replay::{Replay, Side, Skipped, show};
+use crate::cli::replay::{Replay, Skipped, show};
 use crate::cli::{Lines, Requests, har};
 use crate::client::Remote;
 use crate::config::Paths;
-use crate::kit::{CallId, Clock};
 use crate::workflows::replay::{Compared, Outcome, Past, Terms, replay};
 
 /// At most so many failed calls are looked at.
@@ -53,16 +52,11 @@ async fn pasts(asked: &Replay, paths: &Paths) -> Result<Vec<Past>, Failure> {
     if let Some(id) = &asked.id {
         return Ok(vec![Past::of(source.exchanged(id).await?)]);
     }
-    let requests = Requests::failed(MOST);
-    let rows = calls::listed(&requests, paths).await?;
-    let since = asked.since.map(|since| since.moment(Clock::system().now()));
+    let rows = calls::listed(&Requests::failed(MOST, asked.since), paths).await?;
     let mut pasts = Vec::new();
-    // the oldest first, as they came; an id says when its call began
+    // the oldest first, as they came
     for row in rows.iter().rev() {
-        let young = since.is_none_or(|since| row.id.parse::<CallId>().is_ok_and(|id| id.made() >= since));
-        if young {
-            pasts.push(Past::of(source.exchanged(&row.id).await?));
-        }
+        pasts.push(Past::of(source.exchanged(&row.id).await?));
     }
     Ok(pasts)
 }
@@ -71,21 +65,7 @@ fn from_har(file: &Path) -> Result<Vec<Past>, Failure> {
     let cannot =
         |error: &dyn std::fmt::Display| Failure::new(format_args!("{} cannot be read: {error}", file.display()));
     let text = fs::read(file).map_err(|error| cannot(&error))?;
-    let entries = har::read(&text).map_err(|error| cannot(&error))?;
-    let past = |entry: har::Read| {
-        let then = Outcome {
-            id: entry.id.clone(),
-            model: entry.model,
-            status: entry.status,
-            answer: entry.answer,
-            usage: entry.usage,
-            cost_usd: entry.cost_usd,
-            first_byte_ms: entry.first_byte_ms,
-            total_ms: entry.total_ms,
-        };
-        Past { id: entry.id, request: Some(entry.request), project: None, then }
-    };
-    Ok(entries.into_iter().map(past).collect())
+    har::read(&text).map_err(|error| cannot(&error))
 }
 
 fn tell(asked: &Replay, compared: &Compared, lines: &mut Lines<'_>) -> Result<(), Failure> {
@@ -95,19 +75,7 @@ fn tell(asked: &Replay, compared: &Compared, lines: &mut Lines<'_>) -> Result<()
     let name = |outcome: &Outcome| outcome.id.clone().unwrap_or_else(|| "a call".to_owned());
     let (then, now) = (name(&compared.then), name(&compared.now));
     lines.data(format_args!("{then} was sent again as {now}"))?;
-    Ok(show(lines, "", &side(&compared.then), &side(&compared.now))?)
-}
-
-fn side(outcome: &Outcome) -> Side<'_> {
-    Side {
-        model: &outcome.model,
-        status: outcome.status,
-        answer: outcome.answer.as_deref(),
-        usage: outcome.usage,
-        cost_usd: outcome.cost_usd.as_deref(),
-        first_byte_ms: outcome.first_byte_ms,
-        total_ms: outcome.total_ms,
-    }
+    Ok(show(lines, "", &compared.then, &compared.now)?)
 }
 
 fn skip(asked: &Replay, past: &Past, why: &str, lines: &mut Lines<'_>) -> Result<(), Failure> {

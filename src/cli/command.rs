@@ -12,6 +12,7 @@ use super::explain::Explain;
 use super::login::{Login, RefreshAccounts};
 use super::quota::Quota;
 use super::replay::Replay;
+use super::since::Since;
 use super::{AskModel, Commit, Cost, Doctor, HookVerb, Narrow, PriceVerb, ReviewDiff, VaultVerb, wait};
 
 /// The heading of the options that every verb takes.
@@ -165,10 +166,10 @@ pub struct Requests {
 }
 
 impl Requests {
-    /// Every call that did not complete.
-    pub fn failed(limit: u32) -> Self {
+    /// Every call that did not complete, of this time on.
+    pub fn failed(limit: u32, since: Option<Since>) -> Self {
         let bodies = Bodies { body: false, curl: false, har: false, ndjson: false };
-        let (narrow, format) = (Narrow::default(), Format { json: false });
+        let (narrow, format) = (Narrow { since, ..Narrow::default() }, Format { json: false });
         Self { id: None, limit, failed: true, narrow, follow: false, timing: false, bodies, format }
     }
 }

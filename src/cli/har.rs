@@ -3,9 +3,9 @@
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::operator::Tokens;
 use crate::operator::exchanged::{BodyRow, Exchanged, GotRow, SentRow};
 use crate::wire::said;
+use crate::workflows::replay::{Outcome, Past};
 
 /// What stands before the first entry, and behind the last: entries are written one by one, however many there are.
 pub fn frame() -> (String, &'static str) {
@@ -39,36 +39,14 @@ pub fn entry(call: &Exchanged, base: &str) -> Value {
     })
 }
 
-/// An entry of anybody's HAR file, as far as a replay needs it.
-pub struct Read {
-    /// The call's id, where it is one of ours.
-    pub id: Option<String>,
-    /// What was sent.
-    pub request: SentRow,
-    /// `provider/model`, where we wrote it.
-    pub model: String,
-    /// The status.
-    pub status: u16,
-    /// The words of the answer.
-    pub answer: Option<String>,
-    /// Tokens.
-    pub usage: Option<Tokens>,
-    /// USD.
-    pub cost_usd: Option<String>,
-    /// Milliseconds to the first byte.
-    pub first_byte_ms: Option<u64>,
-    /// Milliseconds from arrival to end.
-    pub total_ms: u64,
-}
-
-/// The entries of a file.
-pub fn read(text: &[u8]) -> Result<Vec<Read>, String> {
+/// The entries of anybody's HAR file, as far as a replay needs them.
+pub fn read(text: &[u8]) -> Result<Vec<Past>, String> {
     let har: Value = serde_json::from_slice(text).map_err(|error| format!("it is no JSON: {error}"))?;
     let entries = har["log"]["entries"].as_array().ok_or("it is no HAR file: it has no log.entries")?;
     Ok(entries.iter().map(read_entry).collect())
 }
 
-fn read_entry(entry: &Value) -> Read {
+fn read_entry(entry: &Value) -> Past {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let (request, response) = (&entry["request"], &entry["response"]);
     let url = text(&request["url"]);
@@ -80,22 +58,23 @@ fn read_entry(entry: &Value) -> Read {
     let sent = text(&posted["text"]);
     let answer = content["text"].as_str().filter(|_| content["encoding"].is_null() && content["_lacks"].is_null());
     let number = |value: &Value| value.as_f64().filter(|ms| *ms >= 0.0).map(|ms| ms.round() as u64);
-    Read {
-        id: entry["_id"].as_str().map(str::to_owned),
-        request: SentRow {
-            method: text(&request["method"]),
-            path: path.to_owned(),
-            query,
-            headers: request["headers"].as_array().into_iter().flatten().map(pair).collect(),
-            body: BodyRow {
-                kind: text(&posted["mimeType"]),
-                size: sent.len() as u64,
-                digest: None,
-                text: sent,
-                rules,
-                lacks: posted["_lacks"].as_str().map(str::to_owned),
-            },
+    let id = entry["_id"].as_str().map(str::to_owned);
+    let request = SentRow {
+        method: text(&request["method"]),
+        path: path.to_owned(),
+        query,
+        headers: request["headers"].as_array().into_iter().flatten().map(pair).collect(),
+        body: BodyRow {
+            kind: text(&posted["mimeType"]),
+            size: sent.len() as u64,
+            digest: None,
+            text: sent,
+            rules,
+            lacks: posted["_lacks"].as_str().map(str::to_owned),
         },
+    };
+    let then = Outcome {
+        id: id.clone(),
         model: match (entry["_provider"].as_str(), entry["_model"].as_str()) {
             (Some(provider), Some(model)) => format!("{provider}/{model}"),
             (None, model) => model.unwrap_or("–").to_owned(),
@@ -107,7 +86,8 @@ fn read_entry(entry: &Value) -> Read {
         cost_usd: entry["_cost_usd"].as_str().map(str::to_owned),
         first_byte_ms: number(&entry["_first_byte_ms"]),
         total_ms: number(&entry["time"]).unwrap_or_default(),
-    }
+    };
+    Past { id, request: Some(request), project: None, then }
 }
 
 fn request(call: &Exchanged, base: &str) -> Value {

@@ -11,6 +11,7 @@ use super::since::{Since, since};
 use super::table::Table;
 use super::{Format, Lines};
 use crate::operator::Tokens;
+use crate::workflows::replay::Outcome;
 
 /// `replay`
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
@@ -39,24 +40,6 @@ pub struct Replay {
     pub format: Format,
 }
 
-/// A call beside its replay, as lines.
-pub struct Side<'a> {
-    /// `provider/model`.
-    pub model: &'a str,
-    /// The status.
-    pub status: u16,
-    /// The words of the answer.
-    pub answer: Option<&'a str>,
-    /// Tokens.
-    pub usage: Option<Tokens>,
-    /// USD.
-    pub cost_usd: Option<&'a str>,
-    /// Milliseconds to the first byte.
-    pub first_byte_ms: Option<u64>,
-    /// Milliseconds from arrival to end.
-    pub total_ms: u64,
-}
-
 /// A call that was not sent again, for scripts.
 #[derive(Serialize)]
 pub struct Skipped<'a> {
@@ -67,18 +50,18 @@ pub struct Skipped<'a> {
 }
 
 /// Both as a table, and below it how the answers differ.
-pub fn show(lines: &mut Lines<'_>, name: &str, then: &Side<'_>, now: &Side<'_>) -> io::Result<()> {
+pub fn show(lines: &mut Lines<'_>, name: &str, then: &Outcome, now: &Outcome) -> io::Result<()> {
     let mut table = Table::new([name, "then", "now"]);
-    let mut row = |what: &str, say: &dyn Fn(&Side<'_>) -> String| table.row([what.to_owned(), say(then), say(now)]);
+    let mut row = |what: &str, say: &dyn Fn(&Outcome) -> String| table.row([what.to_owned(), say(then), say(now)]);
     let millis = |millis: Option<u64>| millis.map_or_else(|| "–".to_owned(), |millis| format!("{millis} ms"));
-    row("model", &|side| side.model.to_owned());
+    row("model", &|side| side.model.clone());
     row("status", &|side| side.status.to_string());
     row("tokens", &|side| side.usage.map_or_else(|| "–".to_owned(), |of| tokens(&of)));
-    row("cost", &|side| side.cost_usd.map_or_else(|| "unpriced".to_owned(), |usd| format!("${usd}")));
+    row("cost", &|side| side.cost_usd.as_ref().map_or_else(|| "unpriced".to_owned(), |usd| format!("${usd}")));
     row("first byte", &|side| millis(side.first_byte_ms));
     row("total", &|side| millis(Some(side.total_ms)));
     lines.data(table)?;
-    match (then.answer, now.answer) {
+    match (&then.answer, &now.answer) {
         (Some(then), Some(now)) if then == now => lines.data("the answer is the same"),
         (Some(then), Some(now)) => differences(lines, then, now),
         (None, _) => lines.data("the first answer was not kept, so there is nothing to compare with"),

@@ -7,7 +7,7 @@ use super::{Edit, Json};
 
 /// The JSON text of a list whose objects got the edits that `edits` asks for; `None` where nothing changes or the text is no
 /// list. Items that are no objects, or have a key twice, are left alone.
-pub fn edit_items(list: &[u8], edits: impl Fn(&Json) -> Vec<Edit>) -> Option<String> {
+pub fn edit_items(list: &[u8], mut edits: impl FnMut(&Json) -> Vec<Edit>) -> Option<String> {
     let items: Vec<&RawValue> = serde_json::from_slice(list).ok()?;
     let mut out = Vec::new();
     let mut from = 0;

@@ -24,12 +24,12 @@ fn a_named_home_holds_everything_and_is_private() {
 
 #[test]
 fn a_flag_wins_over_the_environment() {
-    let here = Path::new("/work");
+    let here = Path::new("/here");
     let env = lookup(&[("KEYWHEEL_HOME", "/from/env"), ("KEYWHEEL_CONFIG", "its.toml")]);
     let paths = Paths::resolve(None, None, here, &env).unwrap();
     assert_eq!(
         (paths.state.as_path(), paths.file.as_path()),
-        (Path::new("/from/env/state"), Path::new("/work/its.toml"))
+        (Path::new("/from/env/state"), Path::new("/here/its.toml"))
     );
     assert!(paths.named);
     let paths = Paths::resolve(Some(Path::new("/flag")), Some(Path::new("/mine.toml")), here, &env).unwrap();

@@ -1,8 +1,6 @@
 //! Asks for thought in words, where a model has no field for it. What the client wrote stays as it is: the words are a
 //! part of their own beside it.
 
-use std::cell::Cell;
-
 use serde_json::{Value, json};
 
 use crate::catalog::reasoning::{Form, Level};
@@ -38,14 +36,14 @@ const fn words(level: Level) -> &'static str {
 /// In the first instructions of a conversation, or in a message of their own at its head.
 fn messages(body: &Json, words: &str) -> Option<Edit> {
     let turns = body.raw("messages")?;
-    let told = Cell::new(false);
+    let mut told = false;
     let tell = |turn: &Json| {
         let instructs = matches!(turn.str("role").as_deref(), Some("system" | "developer"));
-        if !instructs || told.get() {
+        if !instructs || told {
             return Vec::new();
         }
         let content = joined(turn.get("content"), words);
-        told.set(content.is_some());
+        told = content.is_some();
         content.map(|content| Edit::Set("content".into(), content)).into_iter().collect()
     };
     let turns = edit_items(turns, tell).or_else(|| {

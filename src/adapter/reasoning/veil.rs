@@ -100,13 +100,7 @@ impl Veil {
             return Some(Some(spliced(&json, "output", output)));
         }
         let mut empty = true;
-        let choices = json.raw("choices")?;
-        let list: Vec<Json> = items(choices)?;
-        let mut edits = list.iter().map(|choice| self.choice(choice, &mut empty)).collect::<Vec<_>>().into_iter();
-        let choices = edit_items(choices, {
-            let edits = std::cell::RefCell::new(&mut edits);
-            move |_| edits.borrow_mut().next().unwrap_or_default()
-        })?;
+        let choices = edit_items(json.raw("choices")?, |choice| self.choice(choice, &mut empty))?;
         let silent = empty && json.get("usage").is_none_or(|usage| usage == "null");
         Some((!silent).then(|| spliced(&json, "choices", choices)))
     }
@@ -196,11 +190,6 @@ fn says_nothing(turn: &Json, changes: &[Edit]) -> bool {
             .all(|key| left.get(key).is_none_or(|value| value == "null"))
             && left.get("content").is_none_or(|text| matches!(text, "null" | "\"\""))
     })
-}
-
-fn items(list: &[u8]) -> Option<Vec<Json>> {
-    let items: Vec<&serde_json::value::RawValue> = serde_json::from_slice(list).ok()?;
-    items.into_iter().map(|item| Json::parse(Bytes::copy_from_slice(item.get().as_bytes())).ok()).collect()
 }
 
 fn joined(json: &Json, edits: &[Edit]) -> String {
