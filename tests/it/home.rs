@@ -137,7 +137,7 @@ fn a_wrong_setting_stops_the_start_with_its_line() {
 #[test]
 fn a_reload_takes_over_what_is_valid_and_refuses_the_rest() {
     let home = Home::new();
-    let mut gateway = home.serve();
+    let gateway = home.serve();
     let models = || home.run(&["model", "list", "--json"]).done();
     home.configure("[models.first]\nroute = [\"sim/echo\"]\n");
     home.run(&["reload"]).done();
@@ -151,8 +151,7 @@ fn a_reload_takes_over_what_is_valid_and_refuses_the_rest() {
 
     home.configure("[models.third]\nroute = [\"sim/echo\"]\n");
     gateway.signal(Signal::SIGHUP);
-    gateway.wait_for("reloaded");
-    assert!(models().contains(r#""id":"third""#));
+    eventually("the third alias is there", || models().contains(r#""id":"third""#));
     assert!(!home.run(&["status"]).done().contains("warning"));
 }
 
