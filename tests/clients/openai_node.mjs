@@ -1,6 +1,6 @@
 // The OpenAI Node SDK as its users meet the gateway: one scenario per run, one line of JSON about what the SDK saw.
 //
-// usage: openai_node.mjs chat|stream|cut_stream|expect_error, with KW_BASE, KW_KEY, KW_MODEL and KEYWHEEL_CLIENTS (the
+// usage: openai_node.mjs chat|stream|responses|cut_stream|expect_error, with KW_BASE, KW_KEY, KW_MODEL and KEYWHEEL_CLIENTS (the
 // folder that .ci/install filled) in the environment. KW_RETRIES (0), KW_TIMEOUT in seconds (30) and KW_PROMPT may be
 // set. Exit 1 if the SDK threw where no error was expected.
 
@@ -54,6 +54,18 @@ async function stream(seen) {
   seen.clean_end = true;
 }
 
+// the stream by the SDK's own reader, then the same whole
+async function responses(seen) {
+  Object.assign(seen, { text: "", thoughts: "" });
+  const events = api.responses.stream({ model, input: messages[0].content });
+  events.on("response.output_text.delta", (event) => (seen.text += event.delta));
+  events.on("response.reasoning_summary_text.delta", (event) => (seen.thoughts += event.delta));
+  const done = await events.finalResponse();
+  Object.assign(seen, { state: done.status, final: done.output_text, usage: done.usage });
+  const whole = await api.responses.create({ model, input: messages[0].content });
+  seen.whole = { text: whole.output_text, kinds: whole.output.map((item) => item.type), usage: whole.usage };
+}
+
 function describe(error) {
   return {
     class: error.constructor.name,
@@ -67,7 +79,7 @@ function describe(error) {
   };
 }
 
-const scenarios = { chat, stream, cut_stream: stream, expect_error: chat };
+const scenarios = { chat, stream, responses, cut_stream: stream, expect_error: chat };
 const name = process.argv[2];
 if (!Object.hasOwn(scenarios, name ?? "")) {
   console.error(`usage: openai_node.mjs ${Object.keys(scenarios).join("|")}`);

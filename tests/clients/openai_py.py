@@ -101,6 +101,31 @@ def responses_stream(api, seen):
     seen["clean_end"] = True
 
 
+def responses_helper(api, seen):
+    # the SDK's own reader of streams holds every event against those before it
+    seen.update(text="", thoughts="")
+    with api.responses.stream(model=MODEL, input=PROMPT, reasoning={"effort": "low", "summary": "auto"}) as events:
+        for event in events:
+            if event.type == "response.output_text.delta":
+                seen["text"] += event.delta
+                seen["snapshot"] = event.snapshot
+            if event.type == "response.reasoning_summary_text.delta":
+                seen["thoughts"] += event.delta
+        done = events.get_final_response()
+    seen.update(state=done.status, final=done.output_text, usage=usage_of(done.usage), model=done.model)
+    seen["kinds"] = [item.type for item in done.output]
+    whole = api.responses.create(model=MODEL, input=PROMPT)
+    thoughts = [part.text for item in whole.output if item.type == "reasoning" for part in item.summary]
+    seen["whole"] = {"text": whole.output_text, "thoughts": "".join(thoughts), "usage": usage_of(whole.usage)}
+
+
+def responses_tool(api, seen):
+    tool = {"type": "function", "name": "weather", "parameters": {"type": "object", "properties": {}}}
+    with api.responses.stream(model=MODEL, input=PROMPT, tools=[tool]) as events:
+        calls = [item for item in events.get_final_response().output if item.type == "function_call"]
+    seen["calls"] = [{"name": call.name, "arguments": call.arguments, "id": call.call_id} for call in calls]
+
+
 def embeddings(api, seen):
     # no encoding_format: the SDK then asks for base64 and decodes it
     done = api.embeddings.create(model=MODEL, input=["one", "two"])
@@ -143,6 +168,8 @@ SCENARIOS = {
     "stream": (client, stream),
     "responses": (client, responses),
     "responses_stream": (client, responses_stream),
+    "responses_helper": (client, responses_helper),
+    "responses_tool": (client, responses_tool),
     "embeddings": (client, embeddings),
     "azure": (azure_client, chat),
     "azure_stream": (azure_client, stream),

@@ -3,6 +3,7 @@
 #
 # usage: opencode.sh DIR [ARG...], with DIR fresh, empty and outside any repository, and KW_BASE, KW_KEY, KW_MODEL,
 # KW_PROMPT and KEYWHEEL_CLIENTS (the folder that .ci/install filled) in the environment. ARGs go to `opencode run`.
+# KW_NPM names another of its providers than @ai-sdk/openai-compatible; @ai-sdk/openai asks over /v1/responses.
 # Prints what opencode prints; exit 124 after 120 s.
 set -euo pipefail
 
@@ -19,7 +20,7 @@ cat >opencode.json <<JSON
 {
   "provider": {
     "kw": {
-      "npm": "@ai-sdk/openai-compatible",
+      "npm": "${KW_NPM:-@ai-sdk/openai-compatible}",
       "options": { "baseURL": "$KW_BASE/v1", "apiKey": "{env:KW_KEY}" },
       "models": { "$KW_MODEL": { "limit": { "context": 128000, "output": 8192 } } }
     }

@@ -1,5 +1,6 @@
 //! The real binary in front of three labs: two for the legs and one for the judge.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::time::Duration;
 
@@ -9,9 +10,25 @@ use serde_json::{Value, json};
 
 use crate::e2e_rig::{json_lines, said};
 use crate::support::Keywheel;
-use crate::support::client::Response;
+use crate::support::client::{End, Frame, Response};
 
 pub const CHAT: &str = "/v1/chat/completions";
+pub const RESPONSES: &str = "/v1/responses";
+
+/// How a dialectic is asked: where, and whether the answer streams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Way {
+    pub path: &'static str,
+    pub stream: bool,
+}
+
+/// Every way.
+pub const WAYS: [Way; 4] = [
+    Way { path: CHAT, stream: true },
+    Way { path: CHAT, stream: false },
+    Way { path: RESPONSES, stream: true },
+    Way { path: RESPONSES, stream: false },
+];
 
 /// The question of every test.
 pub const QUESTION: &str = "Is it going to rain? Should I take an umbrella?";
@@ -71,8 +88,8 @@ impl Trio {
     }
 
     /// Calls a dialectic.
-    pub async fn ask(&self, name: &str, stream: bool) -> Response {
-        self.keywheel.client().post(CHAT, &body(name, stream)).await
+    pub async fn ask(&self, name: &str, way: Way) -> Response {
+        self.keywheel.client().post(way.path, &body(name, way)).await
     }
 
     /// The calls of a lab.
@@ -95,9 +112,15 @@ impl Trio {
 }
 
 /// A request to a dialectic.
-pub fn body(name: &str, stream: bool) -> Value {
-    json!({"model": format!("dialectics/{name}"), "stream": stream, "stream_options": {"include_usage": true},
-        "messages": [{"role": "user", "content": QUESTION}]})
+pub fn body(name: &str, way: Way) -> Value {
+    let mut body = json!({"model": format!("dialectics/{name}"), "stream": way.stream});
+    if way.path == CHAT {
+        body["stream_options"] = json!({"include_usage": true});
+        body["messages"] = json!([{"role": "user", "content": QUESTION}]);
+    } else {
+        body["input"] = QUESTION.into();
+    }
+    body
 }
 
 /// A stream in which a model says this text word by word.
@@ -136,24 +159,36 @@ pub struct Read {
 }
 
 /// Reads an answer to its end.
-pub async fn read(response: Response, stream: bool) -> Read {
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    if !stream {
-        let whole = response.json().await;
-        let message = &whole["choices"][0]["message"];
-        return Read {
-            reasoning: text(&message["reasoning_content"]),
-            content: text(&message["content"]),
-            finish: text(&whole["choices"][0]["finish_reason"]),
-            about: whole["keywheel"].clone(),
-            usage: whole["usage"].clone(),
-        };
+pub async fn read(response: Response, way: Way) -> Read {
+    match (way.path, way.stream) {
+        (RESPONSES, true) => of_response(&spoken(response).await),
+        (RESPONSES, false) => of_response(&response.json().await),
+        (_, true) => of_chunks(response).await,
+        (_, false) => of_completion(&response.json().await),
     }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+fn of_completion(whole: &Value) -> Read {
+    let message = &whole["choices"][0]["message"];
+    Read {
+        reasoning: text(&message["reasoning_content"]),
+        content: text(&message["content"]),
+        finish: text(&whole["choices"][0]["finish_reason"]),
+        about: whole["keywheel"].clone(),
+        usage: whole["usage"].clone(),
+    }
+}
+
+async fn of_chunks(response: Response) -> Read {
     let (frames, end) = response.frames().await;
-    assert_eq!(end, crate::support::client::End::Clean);
+    assert_eq!(end, End::Clean);
     assert!(frames.last().expect("frames").bytes.ends_with(b"data: [DONE]\n\n"));
     let mut read = Read::default();
-    for chunk in frames.iter().map(crate::support::client::Frame::json) {
+    for chunk in frames.iter().map(Frame::json) {
         let choice = &chunk["choices"][0];
         read.reasoning += &text(&choice["delta"]["reasoning_content"]);
         read.content += &text(&choice["delta"]["content"]);
@@ -166,4 +201,57 @@ pub async fn read(response: Response, stream: bool) -> Read {
         }
     }
     read
+}
+
+/// Of the object: its reasoning and its message; `completed` is read as chat's `stop`.
+fn of_response(response: &Value) -> Read {
+    let items = response["output"].as_array().expect("output");
+    let all = |kind: &str, parts: &str| {
+        let own = items.iter().filter(|item| item["type"] == kind);
+        own.flat_map(|item| item[parts].as_array().expect("parts")).map(|part| text(&part["text"])).collect::<String>()
+    };
+    let status = text(&response["status"]);
+    Read {
+        reasoning: all("reasoning", "summary"),
+        content: all("message", "content"),
+        finish: if status == "completed" { "stop".to_owned() } else { status },
+        about: response["keywheel"].clone(),
+        usage: response["usage"].clone(),
+    }
+}
+
+/// The response that a stream of events ends with. On the way every event is held against those before it: they are
+/// named and numbered, items begin, grow and end, and the last object has what the pieces said.
+pub async fn spoken(response: Response) -> Value {
+    let (frames, end) = response.frames().await;
+    assert_eq!(end, End::Clean);
+    let events: Vec<Value> = frames.iter().map(Frame::json).collect();
+    let (mut said, mut done): (BTreeMap<u64, String>, Vec<Value>) = (BTreeMap::new(), Vec::new());
+    for (number, (event, frame)) in events.iter().zip(&frames).enumerate() {
+        let kind = text(&event["type"]);
+        assert!(frame.bytes.starts_with(format!("event: {kind}\n").as_bytes()), "{event}");
+        assert_eq!(event["sequence_number"], number, "{event}");
+        let Some(at) = event["output_index"].as_u64() else { continue };
+        if kind == "response.output_item.added" {
+            assert!(said.insert(at, String::new()).is_none(), "{event}");
+        } else if kind.ends_with(".delta") {
+            *said.get_mut(&at).expect("an item that has begun") += &text(&event["delta"]);
+        } else if kind == "response.output_item.done" {
+            done.push(event["item"].clone());
+        } else if let Some(all) =
+            ["text", "refusal", "arguments", "input"].iter().find_map(|name| event[*name].as_str())
+        {
+            assert_eq!(said[&at], all, "{event}");
+        }
+    }
+    let kinds: Vec<String> = events.iter().map(|event| text(&event["type"])).collect();
+    assert_eq!(kinds[..2], ["response.created", "response.in_progress"]);
+    let last = events.last().expect("events")["response"].clone();
+    assert_eq!(*kinds.last().expect("events"), format!("response.{}", text(&last["status"])));
+    assert_eq!(last["id"], events[0]["response"]["id"]);
+    let mut items = last["output"].as_array().expect("output").clone();
+    items.sort_by_key(|item| text(&item["id"]));
+    done.sort_by_key(|item| text(&item["id"]));
+    assert_eq!(items, done, "each item of the response has ended as it stands there");
+    last
 }

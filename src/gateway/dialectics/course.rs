@@ -16,7 +16,7 @@ use super::parts;
 use super::voice::{self, Absence, Voice, Wanted};
 use crate::config::{Mode, ToolsFor};
 use crate::gateway::Inner;
-use crate::kit::{Fault, Kind};
+use crate::kit::{Fault, Kind, Usage};
 use crate::wire::{Call, Caller, Endpoint, Json};
 
 /// What happens on the way, for whoever shows it.
@@ -31,6 +31,8 @@ pub(super) enum Event {
     Judging(String),
     /// A chunk of the synthesis.
     Answer(Value),
+    /// What one of the calls took, as its model told it.
+    Spent(Box<Usage>),
 }
 
 /// A dialectic under way. Dropping its future ends every call.
@@ -121,6 +123,7 @@ impl Course {
                 self.tell(Event::Said { leg, round, text: text.to_owned() }).await;
             }
         }
+        self.spent(voice.spent()).await;
         let calls = wanted.said();
         if !calls.is_empty() {
             all += &calls;
@@ -140,6 +143,7 @@ impl Course {
             while let Some(chunk) = voice.next().await.ok()? {
                 all += voice::text(&chunk).unwrap_or_default();
             }
+            self.spent(voice.spent()).await;
             parts::planned(&all, count)
         });
         let (parts, whose) = match planned.await.ok().flatten() {
@@ -193,6 +197,7 @@ impl Course {
             begun |= voice::text(&chunk).is_some() || delta["tool_calls"].is_array();
             self.tell(Event::Answer(chunk)).await;
         }
+        self.spent(voice.spent()).await;
         if begun { Ok(()) } else { Err((Absence::empty(), false)) }
     }
 
@@ -228,6 +233,12 @@ impl Course {
     fn cleaned(&self, absence: Absence) -> Absence {
         let fault = self.inner.known.clean_fault(Fault::new(Kind::Broken, absence.words));
         Absence { words: fault.message.into_owned(), ..absence }
+    }
+
+    async fn spent(&self, usage: Option<Usage>) {
+        if let Some(usage) = usage {
+            self.tell(Event::Spent(Box::new(usage))).await;
+        }
     }
 
     async fn tell(&self, event: Event) {

@@ -60,7 +60,7 @@ impl Minutes {
                 let text = format!("## synthesis · {model}\n\n");
                 vec![Entry { text, tag: json!({"leg": "synthesis", "model": model, "state": "began"}) }]
             }
-            Event::Answer(_) => Vec::new(),
+            Event::Answer(_) | Event::Spent(_) => Vec::new(),
         }
     }
 

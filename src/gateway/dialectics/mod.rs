@@ -7,6 +7,7 @@ mod body;
 mod brief;
 mod cast;
 mod course;
+mod dialect;
 mod estimate;
 mod minutes;
 mod parts;
@@ -29,11 +30,12 @@ use super::relay::Line;
 use super::{Inner, Trace};
 use crate::catalog::reasoning::Show;
 use crate::config::Settings;
-use crate::kit::{Fault, Kind, Money};
+use crate::kit::{Fault, Money};
 use crate::store::Outcome;
-use crate::wire::{Call, Endpoint, Payload};
+use crate::wire::Call;
 use cast::Cast;
 use course::Course;
+use dialect::Asked;
 use record::Record;
 use scribe::Scribe;
 use show::Stage;
@@ -90,41 +92,30 @@ struct Begun {
     minutes: bool,
     /// The most that it can cost, where that is known.
     most: Option<Money>,
+    /// What of the request no leg can be sent.
+    left_out: Vec<String>,
 }
 
 fn begin(inner: &Arc<Inner>, settings: &Settings, call: Call, name: &str) -> Result<Begun, Fault> {
-    if call.endpoint != Endpoint::Chat {
-        let words = format!(
-            "{PREFIX}{name} answers POST /v1/chat/completions alone, not /v1/{}; call it there, or name another model",
-            call.endpoint.path()
-        );
-        return Err(Fault::new(Kind::Invalid(400), words).code("unsupported_endpoint").param("model"));
-    }
     let wishes = Wishes::read(&call.headers)?;
     let cast = Arc::new(inner.cast(settings, &call.caller, name, wishes)?);
-    let Payload::Json(body) = &call.payload else {
-        return Err(Fault::new(Kind::Invalid(400), "a dialectic needs a JSON body with `messages`").param("messages"));
-    };
-    body::check(body)?;
+    let Asked { body, dialect, left_out } = dialect::read(&call, name)?;
+    body::check(&body)?;
     let most = inner.afford(settings, &call, &cast, body.bytes().len())?;
-    let wants_usage = body
-        .get("stream_options")
-        .is_some_and(|options| options.contains("\"include_usage\"") && options.contains("true"));
-    let scribe =
-        Scribe::new(&call.id.to_string(), call.at.as_secs(), &format!("{PREFIX}{name}"), wants_usage, cast.report);
+    let scribe = Scribe::new(dialect, cast.report);
     let rules = settings.clients.get(&call.caller.name);
     let minutes = rules.is_none_or(|rules| rules.show_reasoning != Show::Hide);
     let (out, events) = mpsc::channel(AHEAD);
     let course = Course {
         inner: Arc::clone(inner),
         cast: Arc::clone(&cast),
-        body: body.clone(),
+        body,
         headers: course::headers(&call.headers, &call.id.to_string()),
         caller: Arc::clone(&call.caller),
         patience: call.patience,
         out,
     };
-    Ok(Begun { cast, course, events, scribe, streams: call.stream, minutes, most })
+    Ok(Begun { cast, course, events, scribe, streams: call.stream, minutes, most, left_out })
 }
 
 /// The headers that tell of the cast.
@@ -139,5 +130,8 @@ fn describe(begun: &Begun, headers: &mut http::HeaderMap) {
     put("x-keywheel-synthesis", &begun.cast.synthesis);
     if let Some(most) = begun.most {
         put("x-keywheel-estimate-usd", &most.exact());
+    }
+    if !begun.left_out.is_empty() {
+        put("x-keywheel-left-out", &begun.left_out.join(", "));
     }
 }

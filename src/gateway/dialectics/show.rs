@@ -25,9 +25,6 @@ use crate::gateway::dispatch::Failed;
 use crate::gateway::relay::Line;
 use crate::kit::Fault;
 use crate::store::Outcome;
-use crate::wire::error;
-
-const DONE: &[u8] = b"data: [DONE]\n\n";
 
 /// A dialectic and all that is needed to show it.
 pub(super) struct Stage {
@@ -43,7 +40,7 @@ pub(super) struct Stage {
     scribe: Scribe,
     record: Record,
     head: Head,
-    line: Line,
+    keep_alive: Duration,
     trace: Trace,
     headers: HeaderMap,
     /// Frames that are ready.
@@ -84,7 +81,7 @@ impl Stage {
             scribe,
             record,
             head,
-            line,
+            keep_alive: line.keep_alive,
             trace,
             headers,
             ready: VecDeque::new(),
@@ -126,7 +123,7 @@ impl Stage {
                 match self.next(None).await {
                     Next::Event(event) => {
                         // a plan, or a leg that is missing, is no word yet: all of them may be missing
-                        let word = !matches!(event, Event::Ended { .. } | Event::Note(_));
+                        let word = !matches!(event, Event::Ended { .. } | Event::Note(_) | Event::Spent(_));
                         self.take(&event);
                         if word {
                             return None;
@@ -163,16 +160,16 @@ impl Stage {
                 Step::Reset(fault) => return Some(Err(std::io::Error::other(fault))),
                 Step::Flow => self.step = Step::Flow,
             }
-            match self.next(Some(self.spoke + self.line.keep_alive)).await {
+            match self.next(Some(self.spoke + self.keep_alive)).await {
                 Next::Event(event) => self.take(&event),
                 Next::Timer => {
                     self.spoke = Instant::now();
-                    self.ready.extend(self.line.frame());
+                    self.ready.extend(self.scribe.wait());
                 }
                 Next::Ended(Ok(())) => self.complete().await,
                 Next::Ended(Err(fault)) => {
                     drop(self.record.finish(Outcome::Broken, 200));
-                    self.ready.push_back(error::event(&self.line.endpoint, &fault));
+                    self.ready.extend(self.scribe.fail(&fault));
                     self.step = Step::Reset(fault);
                 }
             }
@@ -183,7 +180,6 @@ impl Stage {
     async fn complete(&mut self) {
         let (about, legs) = (self.about(), roles(&self.cast));
         self.ready.extend(self.scribe.close(about, &legs));
-        self.ready.push_back(Bytes::from_static(DONE));
         self.record.sent(self.ready.iter().map(Bytes::len).sum());
         self.record.finish(Outcome::Completed, 200).await;
         self.step = Step::Over;
@@ -224,11 +220,13 @@ impl Stage {
         }
         for entry in self.minutes.take(event) {
             if self.shown {
-                self.ready.push_back(self.scribe.minutes(&entry));
+                self.ready.extend(self.scribe.minutes(&entry));
             }
         }
-        if let Event::Answer(chunk) = event {
-            self.ready.extend(self.scribe.answer(chunk));
+        match event {
+            Event::Answer(chunk) => self.ready.extend(self.scribe.answer(chunk)),
+            Event::Spent(usage) => self.scribe.spend(usage),
+            _ => {}
         }
     }
 

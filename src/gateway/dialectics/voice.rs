@@ -10,8 +10,10 @@ use serde_json::Value;
 
 use crate::gateway::Inner;
 use crate::gateway::answer::Bytestream;
+use crate::kit::Usage;
 use crate::wire::error::Words;
 use crate::wire::sse::{self, Frames};
+use crate::wire::usage::Meter;
 use crate::wire::{Call, Endpoint};
 
 /// After its last event a stream is given so long to end, so that its connection can be used again.
@@ -59,6 +61,7 @@ pub(super) struct Voice {
     body: Bytestream,
     frames: Frames,
     chunks: VecDeque<Value>,
+    meter: Meter,
     done: bool,
 }
 
@@ -67,7 +70,8 @@ impl Voice {
     pub(super) async fn open(inner: &Arc<Inner>, call: Call) -> Result<Self, Absence> {
         let answer = Arc::clone(inner).answer(call).await;
         if answer.status.is_success() {
-            return Ok(Self { body: answer.body, frames: Frames::default(), chunks: VecDeque::new(), done: false });
+            let (frames, chunks, meter) = (Frames::default(), VecDeque::new(), Meter::default());
+            return Ok(Self { body: answer.body, frames, chunks, meter, done: false });
         }
         let mut body = answer.body;
         let mut all = Vec::new();
@@ -106,6 +110,11 @@ impl Voice {
         }
     }
 
+    /// What it took, as far as its model has told.
+    pub(super) fn spent(&self) -> Option<Usage> {
+        self.meter.report().usage
+    }
+
     fn read(&mut self, bytes: &[u8]) {
         let mut found = Vec::new();
         self.frames.push(bytes, |frame, _| found.push(frame.to_vec()));
@@ -114,6 +123,7 @@ impl Voice {
 
     fn take(&mut self, frame: &[u8]) {
         self.done |= Endpoint::Chat.mark(frame) == crate::wire::endpoint::Mark::Last;
+        self.meter.frame(frame);
         let chunk = sse::data(frame).and_then(|data| serde_json::from_slice(data).ok());
         self.chunks.extend(chunk.filter(Value::is_object));
     }

@@ -1,0 +1,187 @@
+//! The items of a response, in order, and the events that tell of each: it begins, grows and ends.
+
+use serde_json::{Value, json};
+
+use super::Kind;
+use super::object::{self, Item, What};
+use super::tools::Tools;
+
+/// The most calls of tools in one answer.
+const MOST_CALLS: u64 = 128;
+
+/// What has been said so far. One item of words is open at most; calls stay open to the end, since their arguments may
+/// come mixed.
+pub(super) struct Output {
+    /// Makes ids of items unlike those of other responses.
+    id: String,
+    items: Vec<Item>,
+}
+
+impl Output {
+    pub(super) fn new(id: &str) -> Self {
+        Self { id: id.to_owned(), items: Vec::new() }
+    }
+
+    /// The items as they stand.
+    pub(super) fn items(&self) -> Vec<Value> {
+        self.items.iter().map(Item::json).collect()
+    }
+
+    /// Adds words of a kind. The tag is for programs.
+    pub(super) fn write(&mut self, kind: Kind, text: &str, tag: Option<&Value>) -> Vec<Value> {
+        let mut events = Vec::new();
+        let open = self.open();
+        let at = match open {
+            Some((at, own)) if own == kind => at,
+            _ => {
+                events.extend(open.map(|(at, own)| self.end_words(at, own, "completed")).into_iter().flatten());
+                let prefix = if kind == Kind::Reasoning { "rs" } else { "msg" };
+                let at = self.begin(prefix, What::Words(kind), &mut events);
+                events.push(self.event(at, kind, PART, "added", "part", object::part(kind, "")));
+                at
+            }
+        };
+        self.items[at].text += text;
+        let mut delta = self.event(at, kind, words_of(kind), "delta", "delta", text.into());
+        if let Some(tag) = tag {
+            delta["keywheel"] = tag.clone();
+        }
+        events.push(delta);
+        events
+    }
+
+    /// Adds what a chunk says of a call.
+    pub(super) fn call(&mut self, chunk: &Value, tools: &Tools) -> Vec<Value> {
+        let mut events = Vec::new();
+        let number = chunk["index"].as_u64().unwrap_or(0).min(MOST_CALLS - 1);
+        let id = chunk["id"].as_str().filter(|id| !id.is_empty());
+        // some servers number every call 0 and tell them apart by their ids
+        let known = |item: &Item| match &item.what {
+            What::Call { index, call_id, .. } => *index == number && id.is_none_or(|id| id == call_id),
+            What::Words(_) => false,
+        };
+        let at = match self.items.iter().rposition(known) {
+            Some(at) => at,
+            None => {
+                let open = self.open();
+                events.extend(open.map(|(at, own)| self.end_words(at, own, "completed")).into_iter().flatten());
+                let call_id = id.map_or_else(|| format!("call_{}_{}", self.id, self.items.len()), str::to_owned);
+                let callee = tools.callee(chunk["function"]["name"].as_str().unwrap_or_default());
+                let custom = callee.custom;
+                let what = What::Call { index: number, call_id, callee };
+                let prefix = if custom { "ctc" } else { "fc" };
+                self.begin(prefix, what, &mut events)
+            }
+        };
+        let more = chunk["function"]["arguments"].as_str().unwrap_or_default();
+        self.items[at].text += more;
+        // the input of a custom tool lies inside of its arguments and can be read at their end only
+        let custom = matches!(&self.items[at].what, What::Call { callee, .. } if callee.custom);
+        if !custom && !more.is_empty() {
+            let id = &self.items[at].id;
+            events.push(json!({"type": "response.function_call_arguments.delta", "item_id": id, "output_index": at,
+                "delta": more}));
+        }
+        events
+    }
+
+    /// Ends what is open.
+    pub(super) fn close(&mut self, complete: bool) -> Vec<Value> {
+        let status = if complete { "completed" } else { "incomplete" };
+        let mut events = Vec::new();
+        for at in 0..self.items.len() {
+            if self.items[at].status != "in_progress" {
+                continue;
+            }
+            events.extend(match self.items[at].what {
+                What::Words(kind) => self.end_words(at, kind, status),
+                What::Call { .. } => self.end_call(at, status),
+            });
+        }
+        events
+    }
+
+    /// The words that are not yet ended.
+    fn open(&self) -> Option<(usize, Kind)> {
+        self.items.iter().enumerate().rev().find_map(|(at, item)| match item.what {
+            What::Words(kind) if item.status == "in_progress" => Some((at, kind)),
+            _ => None,
+        })
+    }
+
+    fn begin(&mut self, prefix: &str, what: What, events: &mut Vec<Value>) -> usize {
+        let at = self.items.len();
+        let id = format!("{prefix}_{}_{at}", self.id);
+        self.items.push(Item { id, what, text: String::new(), status: "in_progress" });
+        events.push(json!({"type": "response.output_item.added", "output_index": at, "item": self.items[at].json()}));
+        at
+    }
+
+    fn end_words(&mut self, at: usize, kind: Kind, status: &'static str) -> Vec<Value> {
+        self.items[at].status = status;
+        let text = self.items[at].text.clone();
+        let member = if kind == Kind::Refusal { "refusal" } else { "text" };
+        let part = object::part(kind, &text);
+        vec![
+            self.event(at, kind, words_of(kind), "done", member, text.into()),
+            self.event(at, kind, PART, "done", "part", part),
+            self.ended(at),
+        ]
+    }
+
+    fn end_call(&mut self, at: usize, status: &'static str) -> Vec<Value> {
+        let item = &mut self.items[at];
+        item.status = status;
+        let (id, mut events) = (&item.id, Vec::new());
+        if let What::Call { callee, .. } = &item.what {
+            let said = callee.said(&item.text);
+            let event = |step: &str, member: &str| {
+                let mut event = json!({"type": step, "item_id": id, "output_index": at});
+                event[member] = said.as_str().into();
+                event
+            };
+            if callee.custom {
+                events.push(event("response.custom_tool_call_input.delta", "delta"));
+                events.push(event("response.custom_tool_call_input.done", "input"));
+            } else {
+                let mut done = event("response.function_call_arguments.done", "arguments");
+                done["name"] = callee.name.as_str().into();
+                events.push(done);
+            }
+        }
+        events.push(self.ended(at));
+        events
+    }
+
+    fn ended(&self, at: usize) -> Value {
+        json!({"type": "response.output_item.done", "output_index": at, "item": self.items[at].json()})
+    }
+
+    /// An event about the only part of an item of words.
+    fn event(&self, at: usize, kind: Kind, about: &str, step: &str, member: &str, value: Value) -> Value {
+        let (about, index) = match (kind, about) {
+            (Kind::Reasoning, PART) => ("reasoning_summary_part", "summary_index"),
+            (Kind::Reasoning, _) => (about, "summary_index"),
+            _ => (about, "content_index"),
+        };
+        let mut event =
+            json!({"type": format!("response.{about}.{step}"), "item_id": self.items[at].id, "output_index": at});
+        event[index] = 0.into();
+        event[member] = value;
+        if kind == Kind::Text && about != PART {
+            event["logprobs"] = json!([]);
+        }
+        event
+    }
+}
+
+const PART: &str = "content_part";
+
+/// What the events about a kind of words are called.
+const fn words_of(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Reasoning => "reasoning_summary_text",
+        Kind::Text => "output_text",
+        Kind::Refusal => "refusal",
+    }
+}
