@@ -30,19 +30,18 @@ impl Output {
     /// Adds words of a kind. The tag is for programs.
     pub(super) fn write(&mut self, kind: Kind, text: &str, tag: Option<&Value>) -> Vec<Value> {
         let mut events = Vec::new();
-        let open = self.open();
-        let at = match open {
+        let [added, grows, ..] = kind.events();
+        let at = match self.open() {
             Some((at, own)) if own == kind => at,
             _ => {
-                events.extend(open.map(|(at, own)| self.end_words(at, own, "completed")).into_iter().flatten());
                 let prefix = if kind == Kind::Reasoning { "rs" } else { "msg" };
                 let at = self.begin(prefix, What::Words(kind), &mut events);
-                events.push(self.event(at, kind, PART, "added", "part", object::part(kind, "")));
+                events.push(self.event(at, added, "part", object::part(kind, "")));
                 at
             }
         };
         self.items[at].text += text;
-        let mut delta = self.event(at, kind, words_of(kind), "delta", "delta", text.into());
+        let mut delta = self.event(at, grows, "delta", text.into());
         if let Some(tag) = tag {
             delta["keywheel"] = tag.clone();
         }
@@ -63,8 +62,6 @@ impl Output {
         let at = match self.items.iter().rposition(known) {
             Some(at) => at,
             None => {
-                let open = self.open();
-                events.extend(open.map(|(at, own)| self.end_words(at, own, "completed")).into_iter().flatten());
                 let call_id = id.map_or_else(|| format!("call_{}_{}", self.id, self.items.len()), str::to_owned);
                 let callee = tools.callee(chunk["function"]["name"].as_str().unwrap_or_default());
                 let custom = callee.custom;
@@ -109,7 +106,11 @@ impl Output {
         })
     }
 
+    /// A new item; words that are open end before it.
     fn begin(&mut self, prefix: &str, what: What, events: &mut Vec<Value>) -> usize {
+        if let Some((open, kind)) = self.open() {
+            events.extend(self.end_words(open, kind, "completed"));
+        }
         let at = self.items.len();
         let id = format!("{prefix}_{}_{at}", self.id);
         self.items.push(Item { id, what, text: String::new(), status: "in_progress" });
@@ -121,12 +122,8 @@ impl Output {
         self.items[at].status = status;
         let text = self.items[at].text.clone();
         let member = if kind == Kind::Refusal { "refusal" } else { "text" };
-        let part = object::part(kind, &text);
-        vec![
-            self.event(at, kind, words_of(kind), "done", member, text.into()),
-            self.event(at, kind, PART, "done", "part", part),
-            self.ended(at),
-        ]
+        let (part, [.., said, done]) = (object::part(kind, &text), kind.events());
+        vec![self.event(at, said, member, text.into()), self.event(at, done, "part", part), self.ended(at)]
     }
 
     fn end_call(&mut self, at: usize, status: &'static str) -> Vec<Value> {
@@ -158,30 +155,31 @@ impl Output {
     }
 
     /// An event about the only part of an item of words.
-    fn event(&self, at: usize, kind: Kind, about: &str, step: &str, member: &str, value: Value) -> Value {
-        let (about, index) = match (kind, about) {
-            (Kind::Reasoning, PART) => ("reasoning_summary_part", "summary_index"),
-            (Kind::Reasoning, _) => (about, "summary_index"),
-            _ => (about, "content_index"),
-        };
-        let mut event =
-            json!({"type": format!("response.{about}.{step}"), "item_id": self.items[at].id, "output_index": at});
+    fn event(&self, at: usize, name: &str, member: &str, value: Value) -> Value {
+        let id = &self.items[at].id;
+        let index = if name.starts_with("reasoning") { "summary_index" } else { "content_index" };
+        let mut event = json!({"type": format!("response.{name}"), "item_id": id, "output_index": at});
         event[index] = 0.into();
         event[member] = value;
-        if kind == Kind::Text && about != PART {
+        if name.starts_with("output_text") {
             event["logprobs"] = json!([]);
         }
         event
     }
 }
 
-const PART: &str = "content_part";
-
-/// What the events about a kind of words are called.
-const fn words_of(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Reasoning => "reasoning_summary_text",
-        Kind::Text => "output_text",
-        Kind::Refusal => "refusal",
+impl Kind {
+    /// What the events are called that tell of a part: that it is added, grows, has its text, is done.
+    const fn events(self) -> [&'static str; 4] {
+        match self {
+            Self::Reasoning => [
+                "reasoning_summary_part.added",
+                "reasoning_summary_text.delta",
+                "reasoning_summary_text.done",
+                "reasoning_summary_part.done",
+            ],
+            Self::Text => ["content_part.added", "output_text.delta", "output_text.done", "content_part.done"],
+            Self::Refusal => ["content_part.added", "refusal.delta", "refusal.done", "content_part.done"],
+        }
     }
 }
