@@ -1,4 +1,4 @@
-//! Dialectics over `/v1/responses`: what of a request the legs and the judge are sent, and what becomes of their words.
+//! Dialectics over `/v1/responses`, and the old `/v1/completions`: what of a request the legs and the judge are sent, and what becomes of their words.
 //! What is the same in every dialect stands in `e2e_dialectics`.
 
 use std::time::Duration;
@@ -7,10 +7,11 @@ use keywheel::sim::Script;
 use keywheel::sim::lab::Seen;
 use serde_json::{Value, json};
 
-use crate::dialectics_rig::{RESPONSES, Trio, Way, body, speech, spoken};
+use crate::dialectics_rig::{QUESTION, RESPONSES, Trio, Way, body, speech, spoken};
 use crate::e2e_rig::text;
 use crate::support::client::{End, Frame};
 
+const COMPLETIONS: &str = "/v1/completions";
 const STREAM: Way = Way { path: RESPONSES, stream: true };
 
 /// The body of the only call of a lab.
@@ -228,4 +229,41 @@ async fn what_cannot_be_put_before_several_models_is_refused_by_name() {
         assert_eq!(error["param"], param, "{error}");
     }
     assert_eq!(trio.all_calls(), 0);
+}
+
+#[tokio::test]
+async fn an_old_completion_is_the_answer_of_a_dialectic_to_one_prompt() {
+    let trio = Trio::start("");
+    let mut asked = json!({"model": "dialectics/duel", "prompt": QUESTION, "max_tokens": 100, "echo": false});
+    for stream in [true, false] {
+        trio.say("yes", "no", "take an umbrella", Duration::ZERO);
+        asked["stream"] = json!(stream);
+        let answer = trio.keywheel.client().post(COMPLETIONS, &asked).await;
+        let chunks = if stream {
+            let (frames, end) = answer.frames().await;
+            assert_eq!(end, End::Clean);
+            assert!(frames.last().expect("frames").bytes.ends_with(b"[DONE]\n\n"));
+            frames[..frames.len() - 1].iter().map(Frame::json).collect()
+        } else {
+            vec![answer.json().await]
+        };
+        let said: String = chunks.iter().map(|chunk| text(&chunk["choices"][0]["text"])).collect();
+        assert_eq!(said, "take an umbrella");
+        let last = chunks.last().expect("chunks");
+        assert_eq!(
+            (&last["object"], &last["choices"][0]["finish_reason"]),
+            (&json!("text_completion"), &json!("stop"))
+        );
+        assert_eq!(last["keywheel"]["synthesis"], "judge/m");
+    }
+    let sent: Value = serde_json::from_slice(&Trio::calls(&trio.one)[0].body).expect("JSON");
+    assert_eq!(sent["messages"][1], json!({"role": "user", "content": QUESTION}));
+    assert!(sent["prompt"].is_null() && sent["max_tokens"] == 100);
+    for (member, value) in [("prompt", json!(["a", "b"])), ("prompt", json!([1, 2])), ("suffix", json!("x"))] {
+        let mut asked = asked.clone();
+        asked[member] = value;
+        let refused = trio.keywheel.client().post(COMPLETIONS, &asked).await;
+        assert_eq!(refused.status, 400, "{member}");
+        assert_eq!(refused.json().await["error"]["param"], member);
+    }
 }

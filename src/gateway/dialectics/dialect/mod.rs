@@ -2,6 +2,7 @@
 //! legs are sent, and writes the answer; what happens in between is the same for all. A further one is a file and a row.
 
 mod chat;
+mod completions;
 mod responses;
 
 use bytes::Bytes;
@@ -90,6 +91,7 @@ pub(super) fn read(call: &Call, name: &str) -> Result<Asked, Fault> {
     let read = match call.endpoint {
         Endpoint::Chat => chat::read,
         Endpoint::Responses => responses::read,
+        Endpoint::Completions => completions::read,
         _ => return Err(elsewhere(call, name)),
     };
     let Payload::Json(body) = &call.payload else {
@@ -100,7 +102,7 @@ pub(super) fn read(call: &Call, name: &str) -> Result<Asked, Fault> {
 
 fn elsewhere(call: &Call, name: &str) -> Fault {
     let words = format!(
-        "{PREFIX}{name} answers POST /v1/chat/completions and /v1/responses, not /v1/{}; call it there, or name another model",
+        "{PREFIX}{name} answers POST /v1/chat/completions, /v1/responses and /v1/completions, not /v1/{}; call it there, or name another model",
         call.endpoint.path()
     );
     Fault::new(Kind::Invalid(400), words).code("unsupported_endpoint").param("model")
