@@ -7,7 +7,7 @@ use keywheel::sim::Script;
 use keywheel::sim::lab::Seen;
 use serde_json::{Value, json};
 
-use crate::dialectics_rig::{QUESTION, RESPONSES, Trio, Way, body, speech, spoken};
+use crate::dialectics_rig::{QUESTION, RESPONSES, Trio, WAYS, Way, body, read, speech, spoken};
 use crate::e2e_rig::text;
 use crate::support::client::{End, Frame};
 
@@ -201,6 +201,33 @@ async fn a_waiting_client_gets_keep_alives_that_are_events_and_are_numbered() {
     let kept = events.iter().filter(|event| event["type"] == "keepalive").count();
     assert!(kept >= 2, "{kept}");
     assert!(events.iter().enumerate().all(|(number, event)| event["sequence_number"] == number));
+}
+
+#[tokio::test]
+async fn a_client_that_is_shown_no_reasoning_gets_the_answer_alone() {
+    let trio = Trio::with("", "[clients.default]\nshow_reasoning = \"hide\"");
+    for way in WAYS {
+        trio.say("yes", "no", "take an umbrella", Duration::ZERO);
+        let read = read(trio.ask("duel", way).await, way).await;
+        assert_eq!((&*read.reasoning, &*read.content), ("", "take an umbrella"), "{way:?}");
+    }
+}
+
+#[tokio::test]
+async fn when_no_leg_answers_after_the_head_has_gone_out_the_response_has_failed() {
+    let trio = Trio::with("", "header_after = \"1s\"\nkeep_alive = \"1s\"");
+    for (lab, key) in [(&trio.one, "one"), (&trio.two, "two")] {
+        let no = Script::json(400, &json!({"error": {"message": "this is too long"}}));
+        lab.on(key).always(no.after(Duration::from_millis(2500)));
+    }
+    let answer = trio.ask("duel", STREAM).await;
+    assert_eq!(answer.status, 200, "the head does not wait for ever");
+    let (frames, end) = answer.frames().await;
+    assert_ne!(end, End::Clean);
+    let events: Vec<Value> = frames.iter().map(Frame::json).collect();
+    let failed = events.iter().find(|event| event["type"] == "response.failed").expect("it failed");
+    assert_eq!(failed["response"]["error"]["code"], "no_leg_answered", "{failed}");
+    assert_eq!(events[0]["type"], "response.created");
 }
 
 #[tokio::test]
