@@ -5,15 +5,17 @@ use std::io::{self, IsTerminal, Write};
 use super::failure::Failure;
 use super::hooks::known;
 use super::{questions, settings};
-use crate::catalog::ranks::Ranks;
 use crate::cli::markdown::Markdown;
 use crate::cli::{Exit, FailOn, Lines, ReviewDiff, ReviewFormat};
-use crate::config::{Paths, Settings};
+use crate::config::Paths;
 use crate::kit::Money;
-use crate::operator::{Ask, Operator, Reply};
-use crate::workflows::choice::{Choice, Offline, best};
+use crate::workflows::choice::{Choice, Purpose, choose};
 use crate::workflows::git::Git;
 use crate::workflows::review::{Asked, Chunked, Patcher, Range, Review, Reviewer, Severity, markdown, sarif};
+
+/// What somebody hears who has no model that could read.
+const NO_MODEL: &str =
+    "no model can be called that could read a diff; add an account, or see: keywheel model list --why";
 
 /// The width of the bar.
 const BAR: usize = 24;
@@ -70,7 +72,8 @@ async fn review(
     let (range, changes) = Range::changes(&git, &wanted, rules.max_diff).await.map_err(Failure::new)?;
     let Chunked { chunks, unsent, masked } = Chunked::new(&known, &changes, rules.part, &rules.ignore);
     let gateway = questions::gateway(paths).await?;
-    let Choice { model, why } = choose(&gateway, asked.model.as_deref(), &settings).await?;
+    let choice = choose(&gateway, Purpose::Review, asked.model.as_deref(), &settings).await.map_err(Failure::new)?;
+    let Choice { model, why, .. } = choice.ok_or_else(|| Failure::new(NO_MODEL))?;
     lines.say(format_args!("reviewing {} in {} parts with {model} ({why})", range.words, chunks.len()));
     let project = project(&git).await;
     let reviewer = Reviewer {
@@ -90,33 +93,6 @@ async fn review(
         review.unfit += usize::from(!patcher.fit(finding).await);
     }
     Ok(Review { of: range.words.clone(), why, unsent, masked, ..review })
-}
-
-/// The model that is named, else the one that reasons best of those that can be called.
-async fn choose(gateway: &dyn Operator, named: Option<&str>, settings: &Settings) -> Result<Choice, Failure> {
-    if let Some(model) = named {
-        return Ok(Choice { model: model.to_owned(), why: "as you said".to_owned() });
-    }
-    if let Some(model) = &settings.review.model {
-        return Ok(Choice { model: model.clone(), why: "model in [review]".to_owned() });
-    }
-    let rows = match gateway.ask(Ask::Models { why: false }).await.map_err(questions::refused)? {
-        Reply::Models(rows) => rows,
-        other => return Err(questions::unexpected(&other)),
-    };
-    let ranks = Ranks::shipped();
-    let ranked = rows.iter().filter(|row| row.callable && !row.id.starts_with("dialectics/")).filter_map(|row| {
-        let (_, model) = row.id.split_once('/')?;
-        Some((ranks.of(model)?, &row.id))
-    });
-    // of two that are as good, the first in the list
-    let top = ranked.reduce(|top, other| if other.0 > top.0 { other } else { top });
-    if let Some((rank, id)) = top {
-        let why = format!("review rank {rank} as of {}, the highest that can be called", ranks.checked);
-        return Ok(Choice { model: id.clone(), why });
-    }
-    let none = || Failure::new("no model can be called; see: keywheel model list --why");
-    best(&rows, settings, Offline::Refused).ok_or_else(none)
 }
 
 /// The repository's name, for the ledger.

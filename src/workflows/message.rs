@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::chat::{self, Bill, ChatError, Prompt, Said};
-use super::choice::{Choice, Offline, choose};
+use super::choice::{By, Choice, Purpose, choose};
 use super::diff::{Change, Scope, changes};
 use super::git::{Git, GitError, path_of};
 use super::shares::{Shown, shown};
@@ -62,6 +62,8 @@ pub struct Message {
     pub trailers: Vec<String>,
     /// `provider/model` that wrote it.
     pub author: String,
+    /// Why this one, in words.
+    pub why: String,
     /// How many secrets were masked in what was sent.
     pub masked: usize,
 }
@@ -94,12 +96,15 @@ impl Writer<'_> {
         if changes.is_empty() {
             return Err(MessageError::Nothing);
         }
-        let wanted = self.model.or(rules.model.as_deref());
-        let choice = choose(self.operator, wanted, self.settings, Offline::Refused).await?;
-        let Choice { model, .. } = choice.ok_or(MessageError::NoModel)?;
+        let choice = choose(self.operator, Purpose::Message, self.model, self.settings).await?;
+        let Choice { model, why, by } = choice.ok_or(MessageError::NoModel)?;
         let shown = shown(self.known, &changes, rules.max_diff, &rules.ignore);
         let about = self.about(&changes, &shown).await;
         let mut prompt = Prompt::new(model, about).system(instructions(rules));
+        if by == By::Rank {
+            // whoever names a model also says how hard it thinks; a model of our choice shall not keep a person waiting
+            prompt = prompt.header("x-keywheel-reasoning", "low");
+        }
         if let Some(project) = self.project().await {
             prompt = prompt.header("x-keywheel-project", &project);
         }
@@ -113,7 +118,7 @@ impl Writer<'_> {
             false => None,
         };
         let trailers = trailers(&rules.trailers, &said, bill.as_ref());
-        Ok(Message { text, trailers, author: said.head.name(), masked: shown.masked })
+        Ok(Message { text, trailers, author: said.head.name(), why, masked: shown.masked })
     }
 
     /// What the model reads; searched for secrets once more as a whole, since names and subjects may hold some too.
