@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::failure::Failure;
 use super::{env, questions, settings};
-use crate::cli::markdown::Markdown;
+use crate::cli::markdown::{Markdown, columns};
 use crate::cli::{AskModel, Exit, Lines};
 use crate::config::Paths;
 use crate::operator::Operator;
@@ -106,7 +106,7 @@ enum Page<'a> {
 impl<'a> Page<'a> {
     fn new(asked: &AskModel, lines: &'a mut Lines<'_>) -> Self {
         let to = lines.raw();
-        if coloured(asked) { Self::Coloured(Markdown::new(to)) } else { Self::Plain { to, last: '\n' } }
+        if coloured(asked) { Self::Coloured(Markdown::new(to).wide(columns())) } else { Self::Plain { to, last: '\n' } }
     }
 
     fn content(&mut self, text: &str) -> io::Result<()> {
