@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::chat::{self, Bill, ChatError, Prompt, Said};
+use super::chat::{self, Bill, ChatError, Head, Prompt, Said};
 use super::choice::{By, Choice, Purpose, choose};
 use super::diff::{Change, Scope, changes};
 use super::git::{Git, GitError, path_of};
@@ -113,9 +113,9 @@ impl Writer<'_> {
         if text.is_empty() {
             return Err(MessageError::Empty(said.head.name()));
         }
-        let bill = match rules.trailers.contains(&Trailer::Cost) {
-            true => chat::bill(self.operator, &said.head.id).await,
-            false => None,
+        let bill = match rules.trailers.as_slice() {
+            [] => None,
+            _ => chat::bill(self.operator, &said.head.id).await,
         };
         let trailers = trailers(&rules.trailers, &said, bill.as_ref());
         Ok(Message { text, trailers, author: said.head.name(), why, masked: shown.masked })
@@ -161,10 +161,20 @@ fn instructions(rules: &CommitRules) -> String {
 
 fn trailers(wanted: &[Trailer], said: &Said, bill: Option<&Bill>) -> Vec<String> {
     let value = |trailer: &Trailer| match trailer {
-        Trailer::Model => Some(said.head.name()),
-        Trailer::Cost => bill.and_then(|bill| bill.cost_usd.as_ref()).map(|cost| format!("${cost}")),
+        Trailer::Model => Some(answerer(said, bill)),
+        Trailer::Cost => bill.and_then(|bill| {
+            let guess = if bill.estimated { " (estimated)" } else { "" };
+            Some(format!("${}{guess}", bill.cost_usd.as_ref()?))
+        }),
     };
     wanted.iter().filter_map(|trailer| Some(format!("{}: {}", trailer.word(), value(trailer)?))).collect()
+}
+
+/// The model that the answer names, else the one that was asked. A provider's word stays on its line.
+fn answerer(said: &Said, bill: Option<&Bill>) -> String {
+    let named = bill.and_then(|bill| bill.answered.as_deref()).unwrap_or(&said.head.model);
+    let model = named.chars().filter(|c| !c.is_control()).collect();
+    Head { model, ..said.head.clone() }.name()
 }
 
 /// A model's answer as a commit message: without fences and quotes around it, and without lines that git would take for
