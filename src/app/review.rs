@@ -1,11 +1,12 @@
 //! `review`: a diff goes to the model that reasons best, what it finds comes back as a report and an exit code.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 
 use super::failure::Failure;
 use super::hooks::known;
 use super::{questions, settings};
-use crate::cli::markdown::Markdown;
+use crate::cli::bar::Bar;
+use crate::cli::markdown::{Markdown, columns};
 use crate::cli::{Exit, FailOn, Lines, ReviewDiff, ReviewFormat};
 use crate::config::Paths;
 use crate::kit::Money;
@@ -16,9 +17,6 @@ use crate::workflows::review::{Asked, Chunked, Patcher, Range, Review, Reviewer,
 /// What somebody hears who has no model that could read.
 const NO_MODEL: &str =
     "no model can be called that could read a diff; add an account, or see: keywheel model list --why";
-
-/// The width of the bar.
-const BAR: usize = 24;
 
 /// Reviews, writes the report, and says by the exit code what came of it.
 pub(super) async fn run(asked: &ReviewDiff, paths: &Paths, lines: &mut Lines<'_>) -> Result<(), Failure> {
@@ -74,7 +72,8 @@ async fn review(
     let gateway = questions::gateway(paths).await?;
     let choice = choose(&gateway, Purpose::Review, asked.model.as_deref(), &settings).await.map_err(Failure::new)?;
     let Choice { model, why, .. } = choice.ok_or_else(|| Failure::new(NO_MODEL))?;
-    lines.say(format_args!("reviewing {} in {} parts with {model} ({why})", range.words, chunks.len()));
+    let parts = if chunks.len() == 1 { "1 part".to_owned() } else { format!("{} parts", chunks.len()) };
+    lines.say(format_args!("reviewing {} in {parts} with {model} ({why})", range.words));
     let project = project(&git).await;
     let reviewer = Reviewer {
         operator: &gateway,
@@ -84,10 +83,11 @@ async fn review(
         most,
         project: project.as_deref(),
     };
-    let bar = Bar { parts: chunks.len(), shown: io::stderr().is_terminal() };
-    bar.draw(0);
-    let mut review = reviewer.read(&chunks, |done| bar.draw(done)).await;
-    bar.clear();
+    let mut bar = Bar::new(io::stderr().is_terminal().then(io::stderr), chunks.len());
+    // a terminal that is gone loses its bar and nothing else
+    drop(bar.draw(0));
+    let mut review = reviewer.read(&chunks, |done| drop(bar.draw(done))).await;
+    drop(bar.clear());
     let mut patcher = Patcher::new(&git, &range, &changes);
     for finding in &mut review.findings {
         review.unfit += usize::from(!patcher.fit(finding).await);
@@ -104,31 +104,9 @@ async fn project(git: &Git) -> Option<String> {
 
 fn show(text: &str, lines: &mut Lines<'_>) -> io::Result<()> {
     if io::stdout().is_terminal() && super::env("NO_COLOR").is_none_or(|set| set.is_empty()) {
-        let mut page = Markdown::new(lines.raw());
+        let mut page = Markdown::new(lines.raw()).wide(columns());
         page.push(text)?;
         return page.end();
     }
     lines.raw().write_all(text.as_bytes())
-}
-
-/// How many parts are done, for a person at a terminal.
-struct Bar {
-    parts: usize,
-    shown: bool,
-}
-
-impl Bar {
-    fn draw(&self, done: usize) {
-        if self.shown && self.parts > 0 {
-            let full = BAR * done / self.parts;
-            let (bar, rest) = ("█".repeat(full), "░".repeat(BAR - full));
-            drop(write!(io::stderr(), "\r{bar}{rest} {done}/{}", self.parts));
-        }
-    }
-
-    fn clear(&self) {
-        if self.shown {
-            drop(write!(io::stderr(), "\r{}\r", " ".repeat(BAR + 24)));
-        }
-    }
 }
