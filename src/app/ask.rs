@@ -6,11 +6,11 @@ use serde_json::json;
 
 use super::failure::Failure;
 use super::{env, questions, settings};
-use crate::cli::markdown::Markdown;
+use crate::cli::markdown::{Markdown, columns};
 use crate::cli::{AskModel, Exit, Lines};
 use crate::config::Paths;
 use crate::operator::Operator;
-use crate::workflows::choice::{Choice, Offline, choose};
+use crate::workflows::choice::{By, Choice, Purpose, choose};
 use crate::workflows::question::{Context, question};
 use crate::workflows::{Chat, ChatError, Piece, Prompt, bill, open};
 
@@ -19,12 +19,15 @@ pub(super) async fn run(asked: &AskModel, paths: &Paths, lines: &mut Lines<'_>) 
     let settings = settings::loaded(paths)?.settings;
     let text = put_together(asked)?;
     let gateway = questions::gateway(paths).await?;
-    let wanted = asked.model.as_deref().or(settings.ask.model.as_deref());
-    let choice = choose(&gateway, wanted, &settings, Offline::Taken).await.map_err(failed)?;
-    let Choice { model, why } =
+    let choice = choose(&gateway, Purpose::Answer, asked.model.as_deref(), &settings).await.map_err(failed)?;
+    let Choice { model, why, by } =
         choice.ok_or_else(|| Failure::new("no model can be called; see: keywheel model list --why"))?;
-    if wanted.is_none() && io::stderr().is_terminal() {
-        lines.say(format_args!("asking {model} ({why}); -m, or model in [ask], names another"));
+    match by {
+        By::Person => {}
+        By::Rank if !io::stderr().is_terminal() => {}
+        By::Rank => lines.say(format_args!("asking {model} ({why}); -m, or model in [ask], names another")),
+        // a script too must not take an echo for an answer
+        By::Nobody => lines.say(format_args!("asking {model}: {why}")),
     }
     let mut prompt = Prompt::new(model, text);
     if let Some(system) = asked.system.as_ref().or(settings.ask.system.as_ref()) {
@@ -103,7 +106,7 @@ enum Page<'a> {
 impl<'a> Page<'a> {
     fn new(asked: &AskModel, lines: &'a mut Lines<'_>) -> Self {
         let to = lines.raw();
-        if coloured(asked) { Self::Coloured(Markdown::new(to)) } else { Self::Plain { to, last: '\n' } }
+        if coloured(asked) { Self::Coloured(Markdown::new(to).wide(columns())) } else { Self::Plain { to, last: '\n' } }
     }
 
     fn content(&mut self, text: &str) -> io::Result<()> {

@@ -66,7 +66,7 @@ pub(super) async fn commit(asked: &Commit, paths: &Paths, lines: &mut Lines<'_>)
     let writer = Writer { operator: &gateway, git: &git, settings: &settings, known: &known, model };
     let message = writer.write(scope).await.map_err(Failure::new)?;
     let text = message::placed(&git, &message, b"").await.map_err(Failure::new)?;
-    lines.say(by(&message));
+    lines.say(format_args!("{} ({})", by(&message), message.why));
     if asked.print {
         return Ok(lines.raw().write_all(&text)?);
     }

@@ -1,22 +1,22 @@
 //! `review`: a diff goes to the model that reasons best, what it finds comes back as a report and an exit code.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 
 use super::failure::Failure;
 use super::hooks::known;
 use super::{questions, settings};
-use crate::catalog::ranks::Ranks;
-use crate::cli::markdown::Markdown;
+use crate::cli::bar::Bar;
+use crate::cli::markdown::{Markdown, columns};
 use crate::cli::{Exit, FailOn, Lines, ReviewDiff, ReviewFormat};
-use crate::config::{Paths, Settings};
+use crate::config::Paths;
 use crate::kit::Money;
-use crate::operator::{Ask, Operator, Reply};
-use crate::workflows::choice::{Choice, Offline, best};
+use crate::workflows::choice::{Choice, Purpose, choose};
 use crate::workflows::git::Git;
 use crate::workflows::review::{Asked, Chunked, Patcher, Range, Review, Reviewer, Severity, markdown, sarif};
 
-/// The width of the bar.
-const BAR: usize = 24;
+/// What somebody hears who has no model that could read.
+const NO_MODEL: &str =
+    "no model can be called that could read a diff; add an account, or see: keywheel model list --why";
 
 /// Reviews, writes the report, and says by the exit code what came of it.
 pub(super) async fn run(asked: &ReviewDiff, paths: &Paths, lines: &mut Lines<'_>) -> Result<(), Failure> {
@@ -70,8 +70,10 @@ async fn review(
     let (range, changes) = Range::changes(&git, &wanted, rules.max_diff).await.map_err(Failure::new)?;
     let Chunked { chunks, unsent, masked } = Chunked::new(&known, &changes, rules.part, &rules.ignore);
     let gateway = questions::gateway(paths).await?;
-    let Choice { model, why } = choose(&gateway, asked.model.as_deref(), &settings).await?;
-    lines.say(format_args!("reviewing {} in {} parts with {model} ({why})", range.words, chunks.len()));
+    let choice = choose(&gateway, Purpose::Review, asked.model.as_deref(), &settings).await.map_err(Failure::new)?;
+    let Choice { model, why, .. } = choice.ok_or_else(|| Failure::new(NO_MODEL))?;
+    let parts = if chunks.len() == 1 { "1 part".to_owned() } else { format!("{} parts", chunks.len()) };
+    lines.say(format_args!("reviewing {} in {parts} with {model} ({why})", range.words));
     let project = project(&git).await;
     let reviewer = Reviewer {
         operator: &gateway,
@@ -81,42 +83,16 @@ async fn review(
         most,
         project: project.as_deref(),
     };
-    let bar = Bar { parts: chunks.len(), shown: io::stderr().is_terminal() };
-    bar.draw(0);
-    let mut review = reviewer.read(&chunks, |done| bar.draw(done)).await;
-    bar.clear();
+    let mut bar = Bar::new(io::stderr().is_terminal().then(io::stderr), chunks.len());
+    // a terminal that is gone loses its bar and nothing else
+    drop(bar.draw(0));
+    let mut review = reviewer.read(&chunks, |done| drop(bar.draw(done))).await;
+    drop(bar.clear());
     let mut patcher = Patcher::new(&git, &range, &changes);
     for finding in &mut review.findings {
         review.unfit += usize::from(!patcher.fit(finding).await);
     }
     Ok(Review { of: range.words.clone(), why, unsent, masked, ..review })
-}
-
-/// The model that is named, else the one that reasons best of those that can be called.
-async fn choose(gateway: &dyn Operator, named: Option<&str>, settings: &Settings) -> Result<Choice, Failure> {
-    if let Some(model) = named {
-        return Ok(Choice { model: model.to_owned(), why: "as you said".to_owned() });
-    }
-    if let Some(model) = &settings.review.model {
-        return Ok(Choice { model: model.clone(), why: "model in [review]".to_owned() });
-    }
-    let rows = match gateway.ask(Ask::Models { why: false }).await.map_err(questions::refused)? {
-        Reply::Models(rows) => rows,
-        other => return Err(questions::unexpected(&other)),
-    };
-    let ranks = Ranks::shipped();
-    let ranked = rows.iter().filter(|row| row.callable && !row.id.starts_with("dialectics/")).filter_map(|row| {
-        let (_, model) = row.id.split_once('/')?;
-        Some((ranks.of(model)?, &row.id))
-    });
-    // of two that are as good, the first in the list
-    let top = ranked.reduce(|top, other| if other.0 > top.0 { other } else { top });
-    if let Some((rank, id)) = top {
-        let why = format!("review rank {rank} as of {}, the highest that can be called", ranks.checked);
-        return Ok(Choice { model: id.clone(), why });
-    }
-    let none = || Failure::new("no model can be called; see: keywheel model list --why");
-    best(&rows, settings, Offline::Refused).ok_or_else(none)
 }
 
 /// The repository's name, for the ledger.
@@ -128,31 +104,9 @@ async fn project(git: &Git) -> Option<String> {
 
 fn show(text: &str, lines: &mut Lines<'_>) -> io::Result<()> {
     if io::stdout().is_terminal() && super::env("NO_COLOR").is_none_or(|set| set.is_empty()) {
-        let mut page = Markdown::new(lines.raw());
+        let mut page = Markdown::new(lines.raw()).wide(columns());
         page.push(text)?;
         return page.end();
     }
     lines.raw().write_all(text.as_bytes())
-}
-
-/// How many parts are done, for a person at a terminal.
-struct Bar {
-    parts: usize,
-    shown: bool,
-}
-
-impl Bar {
-    fn draw(&self, done: usize) {
-        if self.shown && self.parts > 0 {
-            let full = BAR * done / self.parts;
-            let (bar, rest) = ("█".repeat(full), "░".repeat(BAR - full));
-            drop(write!(io::stderr(), "\r{bar}{rest} {done}/{}", self.parts));
-        }
-    }
-
-    fn clear(&self) {
-        if self.shown {
-            drop(write!(io::stderr(), "\r{}\r", " ".repeat(BAR + 24)));
-        }
-    }
 }

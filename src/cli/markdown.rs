@@ -1,7 +1,12 @@
-//! Markdown for a terminal, as it arrives: headings, code, lists, quotes and bold text by colour and weight, nothing
-//! moved. What may still become a mark is held back, which is a few characters and never a line.
+//! Markdown for a terminal, as it arrives: headings, code, lists, quotes and bold text by colour and weight, lines broken
+//! between words. What may still become a mark is held back, which is a few characters; of a table all its rows.
+
+mod grid;
+mod sheet;
 
 use std::io::{self, Write};
+
+use sheet::Sheet;
 
 const RESET: &str = "\u{1b}[0m";
 const BOLD: &str = "\u{1b}[1m";
@@ -9,17 +14,24 @@ const DIM: &str = "\u{1b}[2m";
 const HEADING: &str = "\u{1b}[1;36m";
 const CODE: &str = "\u{1b}[33m";
 const BULLET: &str = "\u{1b}[36m";
+/// As wide as a line between two parts gets.
+const RULE: usize = 40;
 
 /// Longer beginnings of lines are no marks.
 const LONGEST_MARK: usize = 12;
 
 /// Writes Markdown to a terminal.
 pub struct Markdown<W> {
-    to: W,
+    to: Sheet<W>,
     held: String,
     block: Block,
     bold: bool,
+    italic: bool,
     code: bool,
+    /// The last letter before what is held.
+    last: char,
+    /// The rows of the table under way.
+    rows: Vec<String>,
 }
 
 /// What the line under way is.
@@ -35,12 +47,27 @@ enum Block {
     Fence(bool),
     Heading,
     Text,
+    /// A row of a table.
+    Row,
+}
+
+/// How many columns the terminal has; never so few that no word fits.
+pub fn columns() -> usize {
+    crossterm::terminal::size().map_or(80, |(columns, _)| usize::from(columns).max(20))
 }
 
 impl<W: Write> Markdown<W> {
     /// Writes to a terminal.
-    pub const fn new(to: W) -> Self {
-        Self { to, held: String::new(), block: Block::Start, bold: false, code: false }
+    pub fn new(to: W) -> Self {
+        let (to, held, rows) = (Sheet::new(to), String::new(), Vec::new());
+        Self { to, held, block: Block::Start, bold: false, italic: false, code: false, last: ' ', rows }
+    }
+
+    /// With lines of at most so many columns, save in code.
+    #[must_use]
+    pub const fn wide(mut self, columns: usize) -> Self {
+        self.to.width = Some(columns);
+        self
     }
 
     /// Writes the next part.
@@ -58,8 +85,15 @@ impl<W: Write> Markdown<W> {
             self.begin()?;
         }
         let held = std::mem::take(&mut self.held);
-        self.to.write_all(held.as_bytes())?;
-        self.to.write_all(RESET.as_bytes())?;
+        match self.block {
+            Block::Row => {
+                self.rows.push(held);
+                self.table()?;
+            }
+            _ => self.to.text(&held)?,
+        }
+        self.to.style(RESET);
+        self.to.word_end()?;
         self.to.flush()
     }
 
@@ -72,6 +106,7 @@ impl<W: Write> Markdown<W> {
             }
             Block::Text => self.inline()?,
             Block::Fenced | Block::Fence(_) | Block::Heading => self.plain()?,
+            Block::Row => {}
         }
         if ended { self.line_end() } else { Ok(()) }
     }
@@ -80,33 +115,78 @@ impl<W: Write> Markdown<W> {
     fn begin(&mut self) -> io::Result<()> {
         let line = self.held.trim_start();
         let inside = self.block == Block::FencedStart;
-        if line.starts_with("```") || line.starts_with("~~~") {
-            self.block = Block::Fence(!inside);
-            self.to.write_all(DIM.as_bytes())?;
-            return self.plain();
+        if !inside && line.starts_with('|') {
+            self.block = Block::Row;
+            return Ok(());
         }
-        if inside {
-            self.block = Block::Fenced;
-            self.to.write_all(CODE.as_bytes())?;
-            return self.plain();
-        }
-        if is_heading(line) {
-            self.block = Block::Heading;
-            self.to.write_all(HEADING.as_bytes())?;
+        self.table()?;
+        let line = self.held.trim_start();
+        let coloured = if line.starts_with("```") || line.starts_with("~~~") {
+            Some((Block::Fence(!inside), DIM))
+        } else if inside {
+            Some((Block::Fenced, CODE))
+        } else if is_heading(line) {
+            Some((Block::Heading, HEADING))
+        } else {
+            None
+        };
+        self.to.code = matches!(coloured, Some((Block::Fenced | Block::Fence(_), _)));
+        if let Some((block, colour)) = coloured {
+            self.block = block;
+            self.to.style(colour);
             return self.plain();
         }
         self.block = Block::Text;
-        let indent = self.held.len() - line.len();
-        let mark = mark_length(line);
-        if mark > 0 {
-            let rest = self.held.split_off(indent + mark);
-            write!(self.to, "{}{BULLET}{}{RESET}", &self.held[..indent], shown(&self.held[indent..]))?;
-            self.held = rest;
+        if matches!(line.trim_end(), "---" | "***" | "___") {
+            self.to.style(DIM);
+            self.to.text(&"─".repeat(self.to.width.unwrap_or(RULE).min(RULE)))?;
+            self.to.style(RESET);
+            self.held.clear();
+            return Ok(());
         }
+        self.mark()?;
         // what follows the mark is read as it would have been read one by one
         for c in std::mem::take(&mut self.held).chars() {
             self.held.push(c);
             self.inline()?;
+        }
+        Ok(())
+    }
+
+    /// Writes the mark of a list or a quote, where the line begins with one.
+    fn mark(&mut self) -> io::Result<()> {
+        let line = self.held.trim_start();
+        let (indent, mark) = (self.held.len() - line.len(), mark_length(line));
+        if mark == 0 {
+            return Ok(());
+        }
+        let rest = self.held.split_off(indent + mark);
+        self.to.text(&self.held[..indent])?;
+        self.to.style(BULLET);
+        self.to.text(shown(&self.held[indent..]))?;
+        self.to.style(RESET);
+        self.to.hang()?;
+        if self.held[indent..].starts_with('>') {
+            self.to.lead.replace_range(indent..=indent, "│");
+        }
+        self.held = rest;
+        Ok(())
+    }
+
+    /// Writes the table that is over.
+    fn table(&mut self) -> io::Result<()> {
+        let rows = std::mem::take(&mut self.rows);
+        let lines = grid::lines(&rows, self.to.width);
+        for (at, line) in lines.as_ref().unwrap_or(&rows).iter().enumerate() {
+            let style = match (&lines, at) {
+                (Some(_), 0) => BOLD,
+                (Some(_), 1) => DIM,
+                _ => "",
+            };
+            self.to.style(style);
+            self.to.text(line.trim_end_matches('\n'))?;
+            self.to.style(if style.is_empty() { "" } else { RESET });
+            self.to.line_end()?;
         }
         Ok(())
     }
@@ -117,32 +197,52 @@ impl<W: Write> Markdown<W> {
             "`" => {
                 self.code = !self.code;
                 self.held.clear();
-                self.to.write_all(if self.code { CODE } else { self.weight() }.as_bytes())
+                self.to.style(if self.code { CODE } else { self.weight() });
+                Ok(())
             }
             "*" if !self.code => Ok(()),
             "**" if !self.code => {
                 self.bold = !self.bold;
                 self.held.clear();
-                self.to.write_all(if self.bold { BOLD } else { RESET }.as_bytes())
+                self.to.style(self.weight());
+                Ok(())
             }
-            _ if self.held.len() > 1 && self.held.ends_with('`') => {
-                self.held.pop();
-                self.plain()?;
-                self.held.push('`');
+            held if held.len() > 1 && held.starts_with('*') && !self.code => {
+                let after = self.held.split_off(1);
+                if self.slants(&after) {
+                    self.italic = !self.italic;
+                    self.held.clear();
+                    self.to.style(self.weight());
+                } else {
+                    self.plain()?;
+                }
+                self.held = after;
                 self.inline()
             }
             _ => self.plain(),
         }
     }
 
-    fn weight(&self) -> &'static str {
-        if self.bold { "\u{1b}[0;1m" } else { RESET }
+    /// Whether a single star begins or ends emphasis: it clings to a word, and stands in none.
+    fn slants(&self, after: &str) -> bool {
+        let open = !after.starts_with(char::is_whitespace) && !self.last.is_alphanumeric();
+        if self.italic { !self.last.is_whitespace() } else { open }
+    }
+
+    const fn weight(&self) -> &'static str {
+        match (self.bold, self.italic) {
+            (false, false) => RESET,
+            (true, false) => "\u{1b}[0;1m",
+            (false, true) => "\u{1b}[0;3m",
+            (true, true) => "\u{1b}[0;1;3m",
+        }
     }
 
     fn plain(&mut self) -> io::Result<()> {
         // a colour that crosses the line end would fill the rest of the screen in some terminals
         let text = self.held.strip_suffix('\n').unwrap_or(&self.held);
-        self.to.write_all(text.as_bytes())?;
+        self.to.text(text)?;
+        self.last = text.chars().last().unwrap_or(self.last);
         let ended = text.len() < self.held.len();
         self.held.clear();
         if ended {
@@ -152,13 +252,18 @@ impl<W: Write> Markdown<W> {
     }
 
     fn line_end(&mut self) -> io::Result<()> {
-        if self.block != Block::Text || self.bold || self.code {
-            self.to.write_all(RESET.as_bytes())?;
+        let held = std::mem::take(&mut self.held);
+        if self.block == Block::Row {
+            self.rows.push(held);
+            self.block = Block::Start;
+            return Ok(());
         }
-        self.held.clear();
-        self.to.write_all(b"\n")?;
+        if self.block != Block::Text || self.bold || self.italic || self.code {
+            self.to.style(RESET);
+        }
+        self.to.line_end()?;
         // emphasis ends with its paragraph at the latest, and models forget to close it
-        (self.bold, self.code) = (false, false);
+        (self.bold, self.italic, self.code, self.last) = (false, false, false, ' ');
         self.block = match self.block {
             Block::Fence(true) | Block::Fenced | Block::FencedStart => Block::FencedStart,
             _ => Block::Start,
@@ -203,7 +308,9 @@ fn may_be_mark(line: &str, block: Block) -> bool {
     }
     let digits = line.trim_start_matches(|c: char| c.is_ascii_digit());
     let number = line.len() - digits.len() <= 4 && line != digits && matches!(digits, "" | "." | ")");
-    number || matches!(line, "-" | "*" | "+" | ">") || (line.len() <= 6 && line.chars().all(|c| c == '#'))
+    number
+        || matches!(line, "-" | "--" | "---" | "*" | "+" | ">")
+        || (line.len() <= 6 && line.chars().all(|c| c == '#'))
 }
 
 #[cfg(test)]
@@ -218,7 +325,7 @@ mod tests {
         String::from_utf8(out).unwrap()
     }
 
-    const TEXT: &str = "# Title\n\nSome **bold** text, `code` and 2*3.\n- one\n 12. two\n> said\n```rust\nlet **x** = 1; # no\n\n```\nsnake_case * star\n";
+    const TEXT: &str = "# Title\n\nSome **bold** text, `code` and 2*3.\n- one\n 12. two\n> said\n```rust\nlet **x** = 1; # no\n\n```\nsnake_case * star\n| a | *b*n |\n|---|--:|\n| one | 2 |\n---\nan *air* of 2*3 and * x\n";
 
     #[test]
     fn it_is_the_same_however_the_text_is_cut() {
@@ -235,13 +342,16 @@ mod tests {
         let text = written(&[TEXT]);
         for (shown, why) in [
             ("\u{1b}[1;36m# Title\u{1b}[0m\n", "a heading"),
-            ("Some \u{1b}[1mbold\u{1b}[0m text", "bold"),
+            ("Some \u{1b}[0;1mbold\u{1b}[0m text", "bold"),
             ("\u{1b}[33mcode\u{1b}[0m and 2*3.\n", "code, and a star that is none"),
-            ("\u{1b}[36m• \u{1b}[0mone\n", "a list"),
-            (" \u{1b}[36m12. \u{1b}[0mtwo\n", "a numbered list"),
-            ("\u{1b}[36m│ \u{1b}[0msaid\n", "a quote"),
+            ("\u{1b}[36m•\u{1b}[0m one\n", "a list"),
+            (" \u{1b}[36m12.\u{1b}[0m two\n", "a numbered list"),
+            ("\u{1b}[36m│\u{1b}[0m said\n", "a quote"),
             ("\u{1b}[33mlet **x** = 1; # no\u{1b}[0m\n", "nothing is read inside a fence"),
             ("snake_case * star\n", "plain text"),
+            ("\u{1b}[1ma   │ *b*n\u{1b}[0m\n\u{1b}[2m────┼─────\u{1b}[0m\none │    2\n", "a table"),
+            ("────\u{1b}[0m\n", "a line"),
+            ("an \u{1b}[0;3mair\u{1b}[0m of 2*3 and * x\n", "a word that stands out, and stars that are none"),
         ] {
             assert!(text.contains(shown), "{why}: {text:?}");
         }
@@ -251,5 +361,24 @@ mod tests {
     fn what_a_terminal_would_obey_is_left_out() {
         let text = written(&["a\u{1b}]0;title\u{7}b\u{1b}[2J"]);
         assert_eq!(text, format!("a]0;titleb[2J{RESET}"));
+    }
+
+    #[test]
+    fn lines_are_broken_between_words_and_code_is_left_alone() {
+        let mut out = Vec::new();
+        let mut markdown = Markdown::new(&mut out).wide(16);
+        markdown.push("some words that go on\n- a list that goes on\n> said of old times\n").unwrap();
+        markdown.push("```\nlet long = \"a line of code\";\n```\nunbreakable_beyond_16\n").unwrap();
+        markdown.end().unwrap();
+        let text = String::from_utf8(out).unwrap();
+        for shown in [
+            "some words that\ngo on\n",
+            "•\u{1b}[0m a list that\n  goes on\n",
+            "│\u{1b}[0m said of old\n│ times\n",
+            "let long = \"a line of code\";",
+            "\nunbreakable_beyond_16\n",
+        ] {
+            assert!(text.contains(shown), "{shown:?} in {text:?}");
+        }
     }
 }

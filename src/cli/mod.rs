@@ -1,6 +1,7 @@
 //! The command line: words in, a `Command` out; records in, lines out. What a command does is in `app`.
 
 pub mod account;
+pub mod bar;
 pub mod bodies;
 pub mod budgets;
 pub mod chart;

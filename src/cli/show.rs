@@ -73,7 +73,7 @@ pub fn models(lines: &mut Lines<'_>, format: Format, rows: &[ModelRow], why: boo
         return lines.list(format, rows, table, none);
     }
     let mut table = Table::new(["id", "provider", "callable", "why"]);
-    for ModelRow { id, provider, callable, why } in rows {
+    for ModelRow { id, provider, callable, why, .. } in rows {
         let callable = if *callable { "yes" } else { "no" };
         table.row([id.clone(), provider.clone(), callable.to_owned(), why.clone()]);
     }

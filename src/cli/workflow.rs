@@ -14,7 +14,7 @@ pub struct AskModel {
     /// A text file to read as context; may be repeated
     #[arg(short, long = "file", value_name = "FILE")]
     pub files: Vec<PathBuf>,
-    /// The model: provider/model, or a name of your own; without it [ask] model, else the best that can be called
+    /// The model: provider/model, or a name of your own; without it [ask] model, else the best at a moderate price
     #[arg(short, long, value_name = "MODEL")]
     pub model: Option<String>,
     /// What goes before the question
@@ -37,7 +37,7 @@ pub struct Commit {
     /// Commit every change of files that git knows, as git commit --all does
     #[arg(short, long)]
     pub all: bool,
-    /// The model; without it [commit] model
+    /// The model; without it [commit] model, else the cheapest that is good enough
     #[arg(short, long, value_name = "MODEL")]
     pub model: Option<String>,
     /// Commit without opening the editor

@@ -12,7 +12,7 @@ use crate::catalog::Wait;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct AskRules {
-    /// The model; when absent the first of your own names in `models`, else a chat model that can be called.
+    /// The model; when absent the best-ranked one at a moderate price that can be called.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
     /// What goes before every question.
@@ -24,7 +24,7 @@ pub struct AskRules {
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct CommitEntry {
-    /// The model; when absent as for `ask`, but never an offline one.
+    /// The model; when absent the cheapest one that can be called and is good enough.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
     /// What a message looks like.

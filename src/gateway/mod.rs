@@ -23,6 +23,7 @@ mod metrics;
 mod models;
 mod parking;
 mod probe;
+mod prospect;
 mod purse;
 mod reason;
 mod relay;
@@ -47,6 +48,7 @@ pub use exchange::Courier;
 pub use gate::{Accounts, Gate, ListedModel};
 pub use parking::Waiting;
 pub use probe::Proof;
+pub use prospect::Prospect;
 
 use crate::accounts::{Credentials, Pool};
 use crate::catalog::prices::Prices;

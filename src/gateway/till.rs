@@ -8,7 +8,7 @@ use crate::catalog::price_model::Billing;
 use crate::catalog::price_worst::{Bound, Unbounded};
 use crate::catalog::prices::{Prices, Query};
 use crate::kit::usage::Metering;
-use crate::kit::{Money, Time};
+use crate::kit::{Money, Time, Usage};
 use crate::store::Spend;
 use crate::wire::usage::{Report, Split};
 
@@ -58,6 +58,13 @@ impl Till {
             Err(Unbounded::Output) => prices.worst_case(&query, &Bound { max_tokens: Some(longest), ..*bound }).ok(),
             price => price.ok(),
         }
+    }
+
+    /// What a call that consumed so much costs by the table alone.
+    pub(super) fn listed(&self, asked: &Asked<'_>, usage: &Usage) -> Option<Money> {
+        let billing = Billing { at: asked.at, service_tier: None, region: None, speed: None };
+        let query = Query { provider: asked.provider, asked: asked.model, answered: None, billing };
+        Some(self.0.load().rates(&query, usage)?.cost(usage))
     }
 
     /// The longest answer of a model in tokens, where that is known.

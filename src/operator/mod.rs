@@ -8,6 +8,7 @@ pub mod calls;
 pub mod exchanged;
 pub mod explained;
 mod handed;
+pub mod merit;
 pub mod placed;
 pub mod records;
 
@@ -18,6 +19,7 @@ pub use budgets::BudgetRow;
 pub use calls::{CostRow, Like, RequestRow, Tokens};
 pub use exchanged::Exchanged;
 pub use handed::Handed;
+pub use merit::Merit;
 pub use placed::{Calling, Given, Placed};
 pub use records::{
     AccountRow, Ask, Chosen, LedgerLag, Line, ModelRow, ProviderRow, QuotaRow, QuotaWindow, Reason, Refusal, Reply,

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::calls::{CostRow, Like, RequestRow};
 use super::exchanged::Exchanged;
 use super::explained::Explained;
-use super::{BudgetRow, Handed};
+use super::{BudgetRow, Handed, Merit};
 
 /// A question or an order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -346,4 +346,7 @@ pub struct ModelRow {
     pub callable: bool,
     /// Why it can or cannot, in words.
     pub why: String,
+    /// What it is good for.
+    #[serde(default)]
+    pub merit: Merit,
 }

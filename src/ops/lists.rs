@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use super::merit;
 use crate::accounts::{Row, Standing};
 use crate::catalog::Provider;
 use crate::config::Settings;
 use crate::gateway::{DIALECTICS, Gate, Gateway, Waiting};
 use crate::kit::Time;
-use crate::operator::{AccountRow, Line, ModelRow, ProviderRow};
+use crate::operator::{AccountRow, Line, Merit, ModelRow, ProviderRow};
 use crate::wire::Caller;
 
 /// Accounts in the order of the configuration.
@@ -49,6 +50,7 @@ pub(super) fn model_rows(settings: &Settings, gateway: &Gateway, accounts: &[Row
         .into_iter()
         .map(|model| ModelRow {
             why: standing(&model.provider, accounts),
+            merit: merit::of(settings, gateway, &model.id),
             id: model.id,
             provider: model.provider,
             callable: true,
@@ -66,6 +68,7 @@ pub(super) fn model_rows(settings: &Settings, gateway: &Gateway, accounts: &[Row
                 provider: provider.id.clone(),
                 callable: false,
                 why: missing(provider, accounts),
+                merit: Merit::default(),
             })
             .collect();
         rows.extend(missing);
@@ -138,6 +141,7 @@ fn alias_row(settings: &Settings, alias: &str) -> ModelRow {
         provider: String::new(),
         callable: false,
         why: format!("no account for any of its routes: {route}"),
+        merit: Merit::default(),
     }
 }
 

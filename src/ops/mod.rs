@@ -7,6 +7,7 @@ mod explain;
 mod history;
 mod legs;
 mod lists;
+mod merit;
 mod place;
 mod quota;
 mod sentence;

@@ -169,8 +169,11 @@ type Body = std::pin::Pin<Box<dyn futures_util::Stream<Item = std::io::Result<By
 pub struct Bill {
     /// The provider that answered.
     pub provider: Option<String>,
-    /// The model that answered.
+    /// The model that was asked at its provider.
     pub model: String,
+    /// The model that the answer names, where that is another one: a router's choice, a dated name.
+    #[serde(default)]
+    pub answered: Option<String>,
     /// Tokens, where the answer told them.
     pub usage: Option<Tokens>,
     /// USD as a decimal string; `None` when the call is unpriced.

@@ -1,8 +1,22 @@
-//! Which model is asked where nobody named one.
+//! Which model is asked where nobody named one: one way for all workflows, by dated ranks and by price.
+
+use std::cmp::Reverse;
 
 use super::chat::ChatError;
 use crate::config::Settings;
+use crate::kit::Money;
 use crate::operator::{Ask, ModelRow, Operator, Reply};
+
+/// What a model is wanted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// A person's question: the best there is at a moderate price.
+    Answer,
+    /// A commit message: whoever is good enough, the cheapest first, since cheap models are quick and a person waits.
+    Message,
+    /// A review: whoever reasons best.
+    Review,
+}
 
 /// A model, and why this one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,78 +25,129 @@ pub struct Choice {
     pub model: String,
     /// Why it was chosen, in words.
     pub why: String,
+    /// Whose choice it was.
+    pub by: By,
 }
 
-/// Whether a model that answers without a network will do.
+/// Whose choice a model is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Offline {
-    /// Better than none.
-    Taken,
-    /// It only repeats what it hears.
-    Refused,
+pub enum By {
+    /// A person's: on the command line or in the settings.
+    Person,
+    /// Ours.
+    Rank,
+    /// Nobody's: only what is built in could be called, and it repeats what it hears.
+    Nobody,
 }
 
-/// Words in the names of models that do not chat.
-const SILENT: &[&str] = &[
-    "embed",
-    "tts",
-    "whisper",
-    "transcribe",
-    "dall-e",
-    "image",
-    "moderation",
-    "audio",
-    "realtime",
-    "rerank",
-    "speech",
-    "video",
-    "sora",
-    "ocr",
-    "guard",
-    "babbage",
-    "davinci",
-    "instruct",
-    "search",
-    "codex",
-];
+/// What is built in and needs no network.
+const OFFLINE: &str = "sim/echo";
 
-/// The model that is `wanted`, else the first of the user's own names, else one of the default provider, else of any
-/// other. `None`: nothing can be called.
+/// The dearest that a question with 4,000 tokens and its answer of 500 may be unless a person names the model, in
+/// picodollars: 3 cents, which leaves out those few that cost several times as much as the next best.
+const MODERATE: Money = Money::from_pico(30_000_000_000);
+
+/// A model of this rank writes a commit message that nobody has to mend.
+const GOOD_ENOUGH: u8 = 45;
+
+impl Purpose {
+    /// The model that the settings name, and where.
+    fn set(self, settings: &Settings) -> (Option<&str>, &'static str) {
+        match self {
+            Self::Answer => (settings.ask.model.as_deref(), "model in [ask]"),
+            Self::Message => (settings.commit.model.as_deref(), "model in [commit]"),
+            Self::Review => (settings.review.model.as_deref(), "model in [review]"),
+        }
+    }
+}
+
+/// The model that is `named`, else the one in the settings, else the fittest of those that can be called. `None`: nothing
+/// that is fit can be called.
 pub async fn choose(
     operator: &dyn Operator,
-    wanted: Option<&str>,
+    purpose: Purpose,
+    named: Option<&str>,
     settings: &Settings,
-    offline: Offline,
 ) -> Result<Option<Choice>, ChatError> {
-    if let Some(model) = wanted {
-        return Ok(Some(Choice { model: model.to_owned(), why: "as you said".to_owned() }));
+    let (set, place) = purpose.set(settings);
+    let said = named.map(|model| (model, "as you said")).or(set.map(|model| (model, place)));
+    if let Some((model, why)) = said {
+        return Ok(Some(Choice { model: model.to_owned(), why: why.to_owned(), by: By::Person }));
     }
     match operator.ask(Ask::Models { why: false }).await.map_err(ChatError::Unreachable)? {
-        Reply::Models(rows) => Ok(best(&rows, settings, offline)),
+        Reply::Models(rows) => Ok(fittest(&rows, purpose, settings)),
         _ => Ok(None),
     }
 }
 
-/// The best of the models that can be called.
-pub fn best(rows: &[ModelRow], settings: &Settings, offline: Offline) -> Option<Choice> {
-    let choice = |row: &ModelRow, why: &str| Some(Choice { model: row.id.clone(), why: why.to_owned() });
-    let own = |row: &&ModelRow| settings.models.contains_key(&row.id);
-    if let Some(row) = rows.iter().find(own) {
-        return choice(row, "the first name in [models]");
-    }
-    let far = |row: &&ModelRow| !matches!(row.id.split('/').next(), Some("sim" | "dialectics"));
-    let chats = |row: &&ModelRow| {
-        let name = row.id.to_lowercase();
-        far(row) && !SILENT.iter().any(|word| name.contains(word))
+/// The fittest of these rows. A model that nobody ranked, such as one on a server of your own, is asked where none that
+/// is ranked can be; the built-in one only for a question, and only where there is nothing else.
+pub fn fittest(rows: &[ModelRow], purpose: Purpose, settings: &Settings) -> Option<Choice> {
+    let far =
+        |row: &&ModelRow| !matches!(row.id.split_once('/'), Some(("sim" | "dialectics", _))) && row.provider != "sim";
+    let talks = |row: &&ModelRow| row.callable && row.merit.chats;
+    let own = |row: &ModelRow| settings.models.contains_key(&row.id);
+    let default = |row: &ModelRow| settings.default_provider.as_deref() == Some(&row.provider);
+    let key = |row: &ModelRow| {
+        // for a review the best counts, whoever has it
+        let preferred = purpose != Purpose::Review && default(row);
+        let ranked = row.merit.rank.is_some();
+        (row.merit.ready, preferred, ranked, fitness(row, purpose), own(row), default(row))
     };
-    let default = settings.default_provider.as_deref();
-    if let Some(row) = rows.iter().filter(chats).find(|row| Some(row.provider.as_str()) == default) {
-        return choice(row, "a model of default_provider");
+    // of two that are as good, the first in the list: `max_by_key` would take the last
+    let top = rows.iter().filter(far).filter(talks).rev().max_by_key(|row| key(row));
+    match top {
+        Some(row) => {
+            let rest = if row.merit.ready { "" } else { "; its accounts rest for the moment" };
+            let why = format!("{}{rest}", why(row, purpose, own(row), default(row)));
+            Some(Choice { model: row.id.clone(), why, by: By::Rank })
+        }
+        None if purpose == Purpose::Answer && rows.iter().any(|row| row.id == OFFLINE) => Some(Choice {
+            model: OFFLINE.to_owned(),
+            why: "nothing else can be called, and it only repeats what you say; see: keywheel model list --why"
+                .to_owned(),
+            by: By::Nobody,
+        }),
+        None => None,
     }
-    if let Some(row) = rows.iter().find(chats) {
-        return choice(row, "the first chat model that can be called");
+}
+
+/// The fitness of a model for a purpose; more is better. What has no price is taken for moderate, yet not for cheap.
+fn fitness(row: &ModelRow, purpose: Purpose) -> (bool, Reverse<Money>, u8) {
+    let (rank, price) = (row.merit.rank.unwrap_or_default(), price(row));
+    let dearest = Money::from_pico(i128::MAX);
+    match purpose {
+        Purpose::Answer if price.is_none_or(|price| price <= MODERATE) => (true, Reverse(Money::ZERO), rank),
+        Purpose::Answer => (false, Reverse(price.unwrap_or(dearest)), rank),
+        Purpose::Message if rank >= GOOD_ENOUGH => (true, Reverse(price.unwrap_or(dearest)), rank),
+        // below that the best counts
+        Purpose::Message | Purpose::Review => (false, Reverse(Money::ZERO), rank),
     }
-    let near =
-        Choice { model: "sim/echo".to_owned(), why: "no provider has an account, so it only repeats".to_owned() };
-    (offline == Offline::Taken).then_some(near)
+}
+
+fn price(row: &ModelRow) -> Option<Money> {
+    Money::parse(row.merit.sample_usd.as_deref()?).ok()
+}
+
+/// The reason in words.
+fn why(row: &ModelRow, purpose: Purpose, own: bool, default: bool) -> String {
+    let Some(rank) = row.merit.rank else {
+        let which = match (own, default) {
+            (true, _) => "the first of your own names",
+            (false, true) => "the first of default_provider",
+            (false, false) => "the first that chats",
+        };
+        return format!("{which}; none that can be called has a rank");
+    };
+    let day = &row.merit.ranked;
+    let among = if default && purpose != Purpose::Review { "of default_provider" } else { "that can be called" };
+    match purpose {
+        Purpose::Review => format!("review rank {rank} as of {day}, the highest that can be called"),
+        Purpose::Answer => match price(row) {
+            Some(price) if price > MODERATE => format!("rank {rank} as of {day}, the least dear {among}"),
+            _ => format!("rank {rank} as of {day}, the highest at a moderate price {among}"),
+        },
+        Purpose::Message if rank >= GOOD_ENOUGH => format!("rank {rank} as of {day}, the cheapest good enough {among}"),
+        Purpose::Message => format!("rank {rank} as of {day}, the highest {among}"),
+    }
 }

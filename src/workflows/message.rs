@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use super::chat::{self, Bill, ChatError, Prompt, Said};
-use super::choice::{Choice, Offline, choose};
+use super::chat::{self, Bill, ChatError, Head, Prompt, Said};
+use super::choice::{By, Choice, Purpose, choose};
 use super::diff::{Change, Scope, changes};
 use super::git::{Git, GitError, path_of};
 use super::shares::{Shown, shown};
@@ -62,6 +62,8 @@ pub struct Message {
     pub trailers: Vec<String>,
     /// `provider/model` that wrote it.
     pub author: String,
+    /// Why this one, in words.
+    pub why: String,
     /// How many secrets were masked in what was sent.
     pub masked: usize,
 }
@@ -94,12 +96,15 @@ impl Writer<'_> {
         if changes.is_empty() {
             return Err(MessageError::Nothing);
         }
-        let wanted = self.model.or(rules.model.as_deref());
-        let choice = choose(self.operator, wanted, self.settings, Offline::Refused).await?;
-        let Choice { model, .. } = choice.ok_or(MessageError::NoModel)?;
+        let choice = choose(self.operator, Purpose::Message, self.model, self.settings).await?;
+        let Choice { model, why, by } = choice.ok_or(MessageError::NoModel)?;
         let shown = shown(self.known, &changes, rules.max_diff, &rules.ignore);
         let about = self.about(&changes, &shown).await;
         let mut prompt = Prompt::new(model, about).system(instructions(rules));
+        if by == By::Rank {
+            // whoever names a model also says how hard it thinks; a model of our choice shall not keep a person waiting
+            prompt = prompt.header("x-keywheel-reasoning", "low");
+        }
         if let Some(project) = self.project().await {
             prompt = prompt.header("x-keywheel-project", &project);
         }
@@ -108,12 +113,12 @@ impl Writer<'_> {
         if text.is_empty() {
             return Err(MessageError::Empty(said.head.name()));
         }
-        let bill = match rules.trailers.contains(&Trailer::Cost) {
-            true => chat::bill(self.operator, &said.head.id).await,
-            false => None,
+        let bill = match rules.trailers.as_slice() {
+            [] => None,
+            _ => chat::bill(self.operator, &said.head.id).await,
         };
         let trailers = trailers(&rules.trailers, &said, bill.as_ref());
-        Ok(Message { text, trailers, author: said.head.name(), masked: shown.masked })
+        Ok(Message { text, trailers, author: said.head.name(), why, masked: shown.masked })
     }
 
     /// What the model reads; searched for secrets once more as a whole, since names and subjects may hold some too.
@@ -156,10 +161,20 @@ fn instructions(rules: &CommitRules) -> String {
 
 fn trailers(wanted: &[Trailer], said: &Said, bill: Option<&Bill>) -> Vec<String> {
     let value = |trailer: &Trailer| match trailer {
-        Trailer::Model => Some(said.head.name()),
-        Trailer::Cost => bill.and_then(|bill| bill.cost_usd.as_ref()).map(|cost| format!("${cost}")),
+        Trailer::Model => Some(answerer(said, bill)),
+        Trailer::Cost => bill.and_then(|bill| {
+            let guess = if bill.estimated { " (estimated)" } else { "" };
+            Some(format!("${}{guess}", bill.cost_usd.as_ref()?))
+        }),
     };
     wanted.iter().filter_map(|trailer| Some(format!("{}: {}", trailer.word(), value(trailer)?))).collect()
+}
+
+/// The model that the answer names, else the one that was asked. A provider's word stays on its line.
+fn answerer(said: &Said, bill: Option<&Bill>) -> String {
+    let named = bill.and_then(|bill| bill.answered.as_deref()).unwrap_or(&said.head.model);
+    let model = named.chars().filter(|c| !c.is_control()).collect();
+    Head { model, ..said.head.clone() }.name()
 }
 
 /// A model's answer as a commit message: without fences and quotes around it, and without lines that git would take for

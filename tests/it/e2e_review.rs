@@ -36,7 +36,7 @@ fn a_staged_change_is_read_and_the_exit_code_says_how_bad_it_is() {
     assert!(ended.out.contains("## high: nobody hears it\n\n`greet.rs:2`"), "{}", ended.out);
     assert!(ended.out.contains("-    say(\"hello\")\n+    shout(\"hello\")"), "{}", ended.out);
     assert!(
-        ended.err.contains("reviewing the staged changes in 1 parts with lab/gpt-4o-mini (as you said)"),
+        ended.err.contains("reviewing the staged changes in 1 part with lab/gpt-4o-mini (as you said)"),
         "{}",
         ended.err
     );
@@ -91,6 +91,51 @@ fn every_changed_hunk_of_five_megabytes_is_sent_exactly_once_and_no_secret_is() 
         assert!(seen.insert(number), "line {number} was sent twice");
     }
     assert_eq!(seen.len(), 60_000);
+}
+
+#[test]
+fn each_severity_ends_as_fail_on_says() {
+    let bench = Bench::new();
+    let repo = changed(&bench);
+    let worst = ["low", "medium", "high", "critical"];
+    for (at, severity) in worst.iter().enumerate() {
+        answers(
+            &bench,
+            &json!([found("greet.rs", 1, "low", "so so", None), found("greet.rs", 3, severity, "the end", None)]),
+        );
+        for (least, fail_on) in worst.iter().enumerate() {
+            let args = ["review", "--staged", "-m", "lab/gpt-4o-mini", "--fail-on", fail_on, "--format", "json"];
+            let expected = if at >= least { 6 } else { 0 };
+            assert_eq!(repo.keywheel(args).code, expected, "{severity} under --fail-on {fail_on}");
+        }
+    }
+    let default = repo.keywheel(["review", "--staged", "-m", "lab/gpt-4o-mini"]);
+    assert_eq!(default.code, 6, "critical is worse than high, the default");
+}
+
+#[test]
+fn a_budget_stops_before_it_is_overdrawn_and_is_refused_where_nothing_is_known_of_costs() {
+    let bench = Bench::new();
+    let repo = bench.repo("r");
+    let line = |n: usize| format!("let more_{n} = {n}; // and some words beside it, so that a line is long\n");
+    repo.stage("more.rs", (0..3000).map(line).collect::<String>());
+    answers(&bench, &json!([]));
+    let review = || {
+        let args = ["review", "--staged", "-m", "lab/gpt-4o-mini", "--max-cost", "0.004", "--format", "json"];
+        let ended = repo.keywheel(args);
+        (ended.code, serde_json::from_str::<Value>(&ended.out).unwrap())
+    };
+    let (code, blind) = review();
+    assert_eq!((code, &blind["read"]), (7, &json!(1)), "{blind}");
+    assert!(blind["failed"][0]["why"].as_str().unwrap().contains("cost is not known"), "{blind}");
+    bench.price("provider = \"lab\"\n[[models]]\nid = \"gpt-4o-mini\"\nrates = [{ input = \"1\", output = \"10\" }]\n");
+    // a part costs 0.0011, so three of them fit however many are read at once
+    let before = bench.calls();
+    let (code, bound) = review();
+    assert!(bound["parts"].as_u64().unwrap() > 6, "{bound}");
+    assert_eq!((code, &bound["read"], &bound["cost_usd"]), (7, &json!(3), &json!("0.0033")), "{bound}");
+    assert_eq!(bench.calls() - before, 3);
+    assert!(bound["failed"][0]["why"].as_str().unwrap().contains("allows no further part"), "{bound}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use keywheel::sim::lab::Script;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::hooks_rig::{Bench, MESSAGE, Repo, planted, says};
 
@@ -82,12 +82,18 @@ fn a_message_that_is_there_already_stays() {
 
     repo.git(["switch", "-q", "side"]).done();
     repo.git(["rebase", "--force-rebase", "HEAD~1"]).done();
-    repo.command("git")
-        .args(["rebase", "-i", "--root"])
-        .env("GIT_SEQUENCE_EDITOR", "sed -i -e 2,\\$s/^pick/reword/")
-        .output()
-        .unwrap();
+    let words = repo.message();
+    let mut reword = repo.command("git");
+    reword.args(["rebase", "-i", "HEAD~1"]).env("GIT_SEQUENCE_EDITOR", "sed -i s/^pick/reword/");
+    let reworded = reword.output().unwrap();
+    assert!(reworded.status.success(), "{reworded:?}");
+    assert_eq!(repo.message(), words, "the editor changed nothing, and neither did we");
+    repo.git(["revert", "--no-edit", "HEAD"]).done();
+    assert!(repo.message().starts_with("Revert "), "{}", repo.message());
+    repo.git(["cherry-pick", "main~1"]).done();
+    repo.git(["commit", "--allow-empty", "-C", "HEAD"]).done();
     repo.git(["commit", "--allow-empty", "--fixup", "HEAD"]).done();
+    assert!(repo.message().starts_with("fixup! "), "{}", repo.message());
     assert_eq!(bench.calls(), 0, "{}", bench.heard());
 }
 
@@ -135,6 +141,51 @@ fn trailers_join_those_of_git_and_the_styles_are_said() {
     assert_eq!(repo.message(), format!("{MESSAGE}{ends}"));
     assert!(bench.heard().contains("Write in Latin."));
     assert!(!bench.heard().contains("Conventional"));
+}
+
+#[test]
+fn the_trailers_say_the_exact_cost_and_the_model_that_answered() {
+    let bench = Bench::with(
+        "model = \"mine\"\ntrailers = [\"AI-Cost\", \"AI-Model\"]\n[models.mine]\nroute = [\"lab/none\", \"lab/gpt-4o-mini\"]\n",
+    );
+    bench.price(
+        "provider = \"lab\"\n[[models]]\nid = \"gpt-4o-mini\"\n\
+         rates = [{ input = \"1\", output = \"10\", reasoning = \"20\", cache_read = \"0.5\" }]\n",
+    );
+    let repo = installed(&bench);
+    let used = |usage: &Value| {
+        let delta = json!({"model": "gpt-4o-mini", "choices": [{"index": 0, "delta": {"content": MESSAGE}, "finish_reason": "stop"}]});
+        let usage = json!({"model": "gpt-4o-mini", "choices": [], "usage": usage});
+        Script::events([format!("data: {delta}\n\n"), format!("data: {usage}\n\n"), "data: [DONE]\n\n".to_owned()])
+    };
+    let missing = || Script::json(404, &json!({"error": {"message": "no such model", "code": "model_not_found"}}));
+    let (plain, thinking) = (
+        json!({"prompt_tokens": 1000, "completion_tokens": 10, "total_tokens": 1010}),
+        json!({"prompt_tokens": 1000, "completion_tokens": 60, "total_tokens": 1060,
+            "prompt_tokens_details": {"cached_tokens": 400}, "completion_tokens_details": {"reasoning_tokens": 50}}),
+    );
+    bench.rig.lab.on_any().clear();
+    let _ = bench.rig.lab.on_any().then(missing()).then(used(&plain)).then(used(&thinking));
+    // millionths of a dollar: 1000 + 10·10, then 600 + 400/2 + 10·10 + 50·20
+    for (number, cost) in [(1, "0.0011"), (2, "0.0019")] {
+        repo.stage("t.txt", format!("{number}\n"));
+        repo.git(["commit", "--signoff"]).done();
+        let ends = format!("Signed-off-by: Ann <ann@example.com>\nAI-Cost: ${cost}\nAI-Model: lab/gpt-4o-mini");
+        assert_eq!(repo.message(), format!("{MESSAGE}\n\n{ends}"), "not the route that has no such model");
+        let row: Value = serde_json::from_str(&repo.keywheel(["requests", "--json", "--limit", "1"]).done()).unwrap();
+        assert_eq!(row["cost_usd"], cost, "the ledger's figure: {row}");
+    }
+    assert_eq!(repo.git(["log", "-1", "--format=%(trailers:key=AI-Cost,valueonly)"]).done().trim(), "$0.0019");
+}
+
+#[test]
+fn a_router_is_not_named_but_the_model_that_it_chose() {
+    let bench = Bench::with("model = \"lab/auto\"\ntrailers = [\"AI-Model\", \"AI-Cost\"]\n");
+    bench.price("provider = \"lab\"\n[[models]]\nid = \"gpt-4o-mini\"\nrates = [{ input = \"1\", output = \"10\" }]\n");
+    let repo = installed(&bench);
+    repo.stage("t.txt", "t\n");
+    repo.git(["commit"]).done();
+    assert_eq!(repo.message(), format!("{MESSAGE}\n\nAI-Model: lab/gpt-4o-mini\nAI-Cost: $0.0011"));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use keywheel::sim::lab::{Script, Seen};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::e2e_rig::{Rig, open_lab};
+use crate::e2e_rig::{Rig, open_lab, said};
 
 /// What the lab answers unless a test says otherwise.
 pub const MESSAGE: &str = "feat: teach it to greet";
@@ -41,12 +41,28 @@ impl Bench {
 
     /// With these lines in `[commit]`.
     pub fn with(commit: &str) -> Self {
+        Self::start(commit, &["text-embedding-3-small", "gpt-4o-mini"])
+    }
+
+    /// With these models.
+    pub fn offering(models: &[&str]) -> Self {
+        Self::start("", models)
+    }
+
+    fn start(commit: &str, models: &[&str]) -> Self {
         let rig = Rig::with(open_lab(), &["a"], |config| {
-            let provider = "models = [\"text-embedding-3-small\", \"gpt-4o-mini\"]\nask_usage = true";
-            config.provider(provider).more(&format!("[commit]\n{commit}\n"))
+            config.provider(&format!("models = {models:?}\nask_usage = true")).more(&format!("[commit]\n{commit}\n"))
         });
         let _ = rig.lab.on_any().always(says(MESSAGE));
         Self { rig, folder: tempfile::Builder::new().prefix("kwg").tempdir().unwrap() }
+    }
+
+    /// Puts a price file of the lab in force.
+    pub fn price(&self, text: &str) {
+        let folder = self.rig.keywheel.home().join("config/pricing");
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("lab.toml"), text).unwrap();
+        said(&self.rig.keywheel.run(["reload"]));
     }
 
     /// A repository with one commit.

@@ -154,3 +154,4 @@ mod vault_sealed;
 mod vault_strongbox;
 mod workflows_ask;
 mod workflows_chat;
+mod workflows_choice;

@@ -251,7 +251,9 @@ async fn each_patch_applies_and_what_cannot_apply_is_left_out() {
     let repo = Repo::new();
     repo.write("a.rs", &numbered(20));
     repo.write("end", "one\ntwo");
+    repo.write("dos.txt", "one\r\ntwo\r\nthree\r\n");
     repo.commit();
+    repo.write("dos.txt", "one\r\nTWO\r\nthree\r\n");
     repo.write("a.rs", &numbered(20).replace("line 10\n", "line ten\n"));
     repo.write("end", "one\nTWO");
     repo.write("new file.txt", "first\n");
@@ -270,15 +272,18 @@ async fn each_patch_applies_and_what_cannot_apply_is_left_out() {
         ("end", (2, 2), "two"),
         ("end", (1, 2), "all"),
         ("new file.txt", (1, 1), "first\nsecond"),
+        ("dos.txt", (2, 2), "2\n2½"),
     ] {
         let mut finding = suggestion(file, lines, text);
         assert!(patcher.fit(&mut finding).await, "{file} {lines:?} {text:?}");
         let patch = finding.patch.unwrap();
         std::fs::write(repo.path().join(".git/p"), &patch).unwrap();
         assert!(repo.git(&["apply", "--check", "--cached", ".git/p"]), "{patch}");
+        assert!(file != "dos.txt" || patch.ends_with("-TWO\r\n+2\r\n+2½\r\n three\r\n"), "{patch:?}");
     }
     for (file, lines, text) in [
         ("a.rs", (10, 10), "line ten"),
+        ("dos.txt", (2, 2), "TWO"),
         ("a.rs", (30, 30), "beyond the end"),
         ("a.rs", (10, 10), "key = [redacted]"),
         ("none", (1, 1), "x"),

@@ -34,7 +34,7 @@ pub struct Reviewer<'a> {
     pub parallel: usize,
     /// A part that takes longer is not waited for.
     pub patience: Duration,
-    /// No further part is begun once this is spent.
+    /// No part is begun that would cost more than is left of this.
     pub most: Option<Money>,
     /// For the ledger: the project.
     pub project: Option<&'a str>,
@@ -47,23 +47,67 @@ struct Part {
     cost: Option<Money>,
 }
 
+/// What is spent, and what may be.
+#[derive(Default)]
+struct Purse {
+    most: Option<Money>,
+    spent: Money,
+    /// The dearest part so far.
+    dearest: Option<Money>,
+    /// A part was answered and nobody knows what it cost.
+    untold: bool,
+}
+
+impl Purse {
+    /// Whether one more part may begin beside so many. Under a budget the first one goes alone, and each is taken to be as
+    /// dear as the dearest so far.
+    fn allows(&self, running: usize) -> bool {
+        let Some(most) = self.most else { return true };
+        match self.dearest {
+            _ if self.untold => false,
+            None => running == 0,
+            Some(dearest) => {
+                let more = dearest.checked_mul(running as u64 + 1);
+                more.is_some_and(|more| self.spent.saturating_add(more) <= most)
+            }
+        }
+    }
+
+    fn take(&mut self, part: &Part) {
+        self.untold |= part.cost.is_none() && part.said.is_ok();
+        if let Some(cost) = part.cost {
+            self.spent = self.spent.saturating_add(cost);
+            self.dearest = self.dearest.max(Some(cost));
+        }
+    }
+
+    /// Why parts that wait are not begun.
+    fn stopped(&self) -> Option<String> {
+        let most = self.most?;
+        Some(if self.untold {
+            format!(
+                "this model's cost is not known, so that no budget can hold; leave --max-cost {most} out, or set its price"
+            )
+        } else {
+            format!("the budget of {most} allows no further part; {} is spent", self.spent)
+        })
+    }
+}
+
 impl Reviewer<'_> {
     /// Reads all parts. `seen` hears how many have been dealt with.
     pub async fn read(&self, chunks: &[Chunk], mut seen: impl FnMut(usize)) -> Review {
         let mut review = Review { parts: chunks.len(), model: self.model.to_owned(), ..Review::default() };
         let mut waiting: VecDeque<usize> = (0..chunks.len()).collect();
         let (mut running, mut findings) = (FuturesUnordered::new(), Vec::new());
-        let (mut spent, mut known, mut done) = (Money::ZERO, false, 0);
+        let (mut purse, mut done) = (Purse { most: self.most, ..Purse::default() }, 0);
         loop {
-            while running.len() < self.parallel.max(1) && self.most.is_none_or(|most| spent < most) {
+            while running.len() < self.parallel.max(1) && purse.allows(running.len()) {
                 let Some(at) = waiting.pop_front() else { break };
                 running.push(self.part(at, &chunks[at]));
             }
             let Some(part) = running.next().await else { break };
-            if let Some(cost) = part.cost {
-                spent = spent.saturating_add(cost);
-                known = true;
-            }
+            purse.take(&part);
             let chunk = &chunks[part.at];
             match part.said.and_then(|said| sift(&said, chunk).ok_or_else(|| no_list(&said))) {
                 Ok(sifted) => {
@@ -77,15 +121,14 @@ impl Reviewer<'_> {
             done += 1;
             seen(done);
         }
-        if let Some(most) = self.most {
-            let why = format!("the budget of {most} was spent");
+        if let Some(why) = purse.stopped() {
             review.failed.extend(waiting.into_iter().map(|at| missed(&chunks[at], why.clone())));
         }
         // in the order of the diff, whoever answered first
         findings.sort_by_key(|(at, _)| *at);
         let findings: Vec<Finding> = findings.into_iter().flat_map(|(_, findings)| findings).collect();
         (review.findings, review.duplicates) = merged(findings);
-        review.cost_usd = known.then(|| spent.exact());
+        review.cost_usd = purse.dearest.map(|_| purse.spent.exact());
         review
     }
 

@@ -72,7 +72,10 @@ fn patch(finding: &Finding, replacement: &str, side: &str) -> Option<String> {
     let old = lines.get(first..last)?;
     let new: Vec<&str> = replacement.strip_suffix('\n').unwrap_or(replacement).split('\n').collect();
     let new = if replacement.is_empty() { Vec::new() } else { new };
-    let same = old.iter().map(|line| line.trim_end_matches('\n')).eq(new.iter().copied());
+    // a model does not see how the lines of a file end, so that stays as it is
+    let end = if old.iter().all(|line| line.ends_with("\r\n")) { "\r" } else { "" };
+    let new: Vec<String> = new.iter().map(|line| format!("{}{end}", line.trim_end_matches('\r'))).collect();
+    let same = old.iter().map(|line| line.trim_end_matches('\n')).eq(new.iter().map(String::as_str));
     if same || replacement.contains(MASK) || finding.file.contains(['\n', '"', '\\']) {
         return None;
     }
