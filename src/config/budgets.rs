@@ -71,7 +71,7 @@ pub enum Per {
     Month,
     /// Each of the clients' sessions by itself; calls without one count together.
     Session,
-    /// For as long as the ledger remembers.
+    /// From the first call of the ledger on, also those that it no longer keeps.
     Total,
 }
 

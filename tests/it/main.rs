@@ -22,6 +22,7 @@ mod adapter_requests;
 mod adapter_shipped;
 mod adapter_windows;
 mod budgets;
+mod budgets_retention;
 mod cli;
 mod cli_price;
 mod config;

@@ -14,7 +14,7 @@ pub use rule::Scope;
 
 use crate::config::{BudgetKind, Each, Per, Settings};
 use crate::kit::{Money, Time};
-use crate::store::{Durable, Entry, Ledger};
+use crate::store::{Durable, Entry, Ledger, Over};
 
 /// Every budget in force, and what is spent of it.
 #[derive(Default)]
@@ -76,7 +76,12 @@ impl Budgets {
             for (id, per) in new {
                 let period = board.period(per, now);
                 // asked under the lock: entries queued before it are in the sum, later ones are charged here
-                counts.push((id, period, ledger.spent(period.start)));
+                let over = match per {
+                    Per::Session => Over::Sessions,
+                    Per::Total => Over::Since(None),
+                    Per::Day | Per::Month => Over::Since(Some(period.start)),
+                };
+                counts.push((id, period, ledger.spent(over)));
             }
         }
         for (id, period, counting) in counts {
