@@ -171,6 +171,28 @@ impl fmt::Display for Zone {
     }
 }
 
+impl BudgetKind {
+    /// Its word in settings and in lists.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Hard => "hard",
+            Self::Soft => "soft",
+        }
+    }
+}
+
+impl Per {
+    /// Its word in settings and in lists.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Day => "day",
+            Self::Month => "month",
+            Self::Session => "session",
+            Self::Total => "total",
+        }
+    }
+}
+
 /// The budgets by their names.
 pub(super) fn checked(check: &mut Check<'_>, entries: BTreeMap<String, BudgetEntry>) -> BTreeMap<String, Arc<Budget>> {
     entries.into_iter().map(|(name, entry)| (name.clone(), Arc::new(budget(check, &name, entry)))).collect()

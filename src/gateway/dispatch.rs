@@ -168,7 +168,14 @@ impl Inner {
         let (route, account) = (&plan.routes[*at], lease.account());
         // what may not be sent is no attempt
         let policy = plan.redact(route, settings.clients.get(&call.caller.name));
-        let call = call.pass(policy, &self.known).inspect_err(|_| self.books.telemetry.meters.blocked())?;
+        let meters = &self.books.telemetry.meters;
+        let call = match call.pass(policy, &self.known) {
+            Ok(call) => call,
+            Err(fault) => {
+                meters.blocked(call.refused());
+                return Err(fault.into());
+            }
+        };
         let amendment = tries.amended.as_ref().filter(|(adapter, _)| *adapter == route.provider.adapter);
         let amendment = amendment.map(|(_, edits)| edits.as_slice());
         let mut attempt = Attempt { inner: self, settings, plan, route, lease, secret: None, amendment };
@@ -188,7 +195,7 @@ impl Inner {
             Ok(opened) => {
                 lease.answered();
                 let masks = call.masks();
-                self.books.telemetry.meters.masked(masks.as_ref().map_or(0, |masks| masks.len()));
+                masks.iter().flat_map(|masks| masks.rules()).for_each(|(rule, texts)| meters.masked(rule, texts));
                 let opened = restored(opened, masks);
                 return Ok(veiled(opened, reason::show(settings, &call.caller), &call.endpoint));
             }

@@ -51,6 +51,8 @@ pub(super) struct Journal {
     told: Option<Box<Told>>,
     /// Between the pieces of a streamed answer.
     gaps: Gaps,
+    /// Who had the call, and what the gateway took until then: told once the answer has left.
+    own: Option<(String, u64)>,
     /// What became of the wish that a model think, for a header.
     reasoning: Option<String>,
     /// The call's place under the limits of its client, where it has any.
@@ -120,6 +122,7 @@ impl Journal {
             trace,
             told,
             gaps: Gaps::default(),
+            own: None,
             reasoning: None,
             guest: None,
             tap: None,

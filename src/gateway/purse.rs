@@ -102,6 +102,7 @@ impl Inner {
         let why = worst.as_ref().err().map_or("", String::as_str);
         let reservation = budgets.reserve(&scope, worst.as_ref().ok().copied(), &name);
         let reservation = reservation.map_err(|refused| {
+            self.books.telemetry.meters.unaffordable(refused.name());
             let fault = refused.fault(why);
             journal.unaffordable(&route.name(), &account.id, &fault);
             fault
@@ -177,7 +178,10 @@ impl Inner {
             }
             found = budgets.refusal(&scope, Some(worst), &name(call, route)).or(Some(refused));
         }
-        found.map(|refused| refused.fault(""))
+        found.map(|refused| {
+            self.books.telemetry.meters.unaffordable(refused.name());
+            refused.fault("")
+        })
     }
 
     /// The plan, or the cheaper one of a soft budget that is spent and names a route.

@@ -110,6 +110,7 @@ mod matrix_calls;
 mod matrix_errors;
 mod matrix_upload;
 mod metrics;
+mod metrics_counts;
 mod metrics_page;
 mod money;
 mod money_by_hand;
