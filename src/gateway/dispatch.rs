@@ -221,10 +221,12 @@ impl Inner {
         let Repeat { at, lease, after } = repeat;
         if !after.is_zero() {
             // the lease is kept: where capacity is short, another call in its place would not help
-            if !self.parking.pause(after, deadline, settings.parking.max_parked).await {
+            journal.waits();
+            let paused = self.parking.pause(after, deadline, settings.parking.max_parked).await;
+            journal.waited();
+            if !paused {
                 return None;
             }
-            journal.parked(u64::try_from(after.as_micros()).unwrap_or(u64::MAX));
         }
         lease.again().map(|lease| Chosen { at, lease, newer: None })
     }
@@ -269,12 +271,9 @@ impl Inner {
         let line = tries.line(call);
         let (client, room) = (&call.caller.name, settings.parking.max_parked);
         let ticket = Ticket { plan: &line, client, deadline, room, call: call.id };
-        let began = Instant::now();
+        journal.waits();
         let found = self.parking.enter(&self.pool, &self.clock, ticket, seek).await;
-        let waited = began.elapsed();
-        if waited > Duration::from_millis(1) {
-            journal.parked(u64::try_from(waited.as_micros()).unwrap_or(u64::MAX));
-        }
+        journal.waited();
         match &found {
             Ok(Chosen { at, lease, .. }) => {
                 let route = |beside: usize| plan.routes[at - at % together + beside].name();

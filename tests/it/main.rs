@@ -43,6 +43,7 @@ mod e2e_background;
 mod e2e_bad_requests;
 mod e2e_bad_starts;
 mod e2e_budgets;
+mod e2e_budgets_kill;
 mod e2e_bytes;
 mod e2e_canary;
 mod e2e_canary_tokens;

@@ -53,6 +53,7 @@ impl Journal {
     /// Records the call. Resolves when the record is durable; queued even if nobody waits.
     pub(in crate::gateway) fn finish(&mut self, outcome: Outcome, status: u16) -> Durable {
         let total_us = self.elapsed_us();
+        self.waited();
         match self.entry.take() {
             None => Box::pin(std::future::ready(())),
             Some(mut entry) => {
