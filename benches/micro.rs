@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use http::HeaderMap;
 use keywheel::accounts::{Pool, Wanted};
+use keywheel::catalog::reasoning::{Form, family};
 use keywheel::config::{self, Strategy};
 use keywheel::gateway::budgets::{Budgets, Scope};
 use keywheel::kit::window::{Fills, Reach, Span, What, Window};
@@ -43,6 +44,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     tell("wire::Json::parse, 232 B", least(20_000, || Json::parse(small.clone())), small.len())?;
     tell("wire::Json::parse, 200 KB", least(200, || Json::parse(large.clone())), large.len())?;
     tell("wire::Json::splice, 200 KB", least(500, || json.splice(&edits)), large.len())?;
+    // what a call under a hard budget pays for knowing its bounds, and what it would pay for a second parse
+    let read = || json.edited(&edits).pieces().len();
+    tell("wire::Json::edited and pieces, 200 KB", least(500, read), large.len())?;
+    let again = || Json::parse(json.splice(&edits).joined());
+    tell("the same, written and parsed again", least(200, again), large.len())?;
+    let last = || family(&[], "bench", "no-such-model", Form::Chat).is_none();
+    tell("catalog::reasoning::family, none of them", least(20_000, last), 0)?;
 
     let pool = pool()?;
     let strategies = [

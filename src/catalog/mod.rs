@@ -1,6 +1,7 @@
 //! What the outside world offers: providers as data, shipped inside the binary; a user's files of the same id win.
 
 pub mod checked;
+pub mod glob;
 pub mod limits;
 pub mod oauth;
 pub mod price;

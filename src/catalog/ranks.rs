@@ -3,7 +3,8 @@
 use std::sync::LazyLock;
 
 use serde::Deserialize;
-use wildmatch::WildMatch;
+
+use super::glob::Glob;
 
 /// The table as its file says it.
 #[derive(Debug, Deserialize)]
@@ -20,16 +21,6 @@ pub struct Ranks {
 struct Row {
     model: Glob,
     rank: u8,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(from = "String")]
-struct Glob(WildMatch);
-
-impl From<String> for Glob {
-    fn from(text: String) -> Self {
-        Self(WildMatch::new(&text))
-    }
 }
 
 impl Ranks {
@@ -53,13 +44,13 @@ impl Ranks {
         if self.is_apart(&name) {
             return None;
         }
-        self.ranks.iter().find(|row| row.model.0.matches(&name)).map(|row| row.rank)
+        self.ranks.iter().find(|row| row.model.fits(&name)).map(|row| row.rank)
     }
 
     /// Whether a model is no partner in a conversation: embeddings, images, speech.
     pub fn is_apart(&self, model: &str) -> bool {
         let name = model.to_ascii_lowercase();
-        self.apart.iter().any(|glob| glob.0.matches(&name))
+        self.apart.iter().any(|glob| glob.fits(&name))
     }
 }
 
@@ -81,9 +72,9 @@ mod tests {
     fn no_row_hides_behind_an_earlier_one() {
         let ranks = Ranks::shipped();
         for (at, row) in ranks.ranks.iter().enumerate() {
-            let name = row.model.0.to_string().replace('*', "");
-            let first = ranks.ranks.iter().position(|row| row.model.0.matches(&name));
-            assert_eq!(first, Some(at), "{} is never reached", row.model.0);
+            let name = row.model.to_string().replace('*', "");
+            let first = ranks.ranks.iter().position(|row| row.model.fits(&name));
+            assert_eq!(first, Some(at), "{} is never reached", row.model);
         }
     }
 }

@@ -7,7 +7,8 @@ use std::sync::LazyLock;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use wildmatch::WildMatch;
+
+use super::glob::Glob;
 
 /// The families that travel inside the binary.
 const SHIPPED: &str = include_str!("../../providers/reasoning/families.toml");
@@ -87,11 +88,12 @@ pub enum Form {
 #[serde(deny_unknown_fields)]
 pub struct Family {
     /// Globs over the model's name as its provider knows it, without what stands before its last slash, in small letters.
-    #[schemars(length(min = 1))]
-    pub models: Vec<String>,
+    #[schemars(with = "Vec<String>", length(min = 1))]
+    pub models: Vec<Glob>,
     /// The ids of providers where this holds; empty means all.
     #[serde(default)]
-    pub providers: Vec<String>,
+    #[schemars(with = "Vec<String>")]
+    pub providers: Vec<Glob>,
     /// The dialects in which it holds; empty means all.
     #[serde(default)]
     pub forms: Vec<Form>,
@@ -237,13 +239,12 @@ impl fmt::Display for Level {
 }
 
 impl Family {
-    /// Whether a model of a provider belongs to it, in this dialect.
-    pub fn holds(&self, provider: &str, model: &str, form: Form) -> bool {
-        let bare = model.rsplit('/').next().unwrap_or(model).to_ascii_lowercase();
-        let any = |globs: &[String], text: &str| globs.iter().any(|glob| WildMatch::new(glob).matches(text));
+    /// Whether a model of a provider belongs to it, in this dialect; the model by its bare name, in small letters.
+    fn holds(&self, provider: &str, bare: &str, form: Form) -> bool {
+        let any = |globs: &[Glob], text: &str| globs.iter().any(|glob| glob.fits(text));
         (self.providers.is_empty() || any(&self.providers, provider))
             && (self.forms.is_empty() || self.forms.contains(&form))
-            && any(&self.models, &bare)
+            && any(&self.models, bare)
     }
 
     /// The level to send for the one that is wanted: the nearest that the family knows, within the policy's bounds
@@ -258,6 +259,12 @@ impl Family {
     pub const fn is_switch(&self) -> bool {
         matches!(self.control, Control::Switch | Control::Template | Control::ObjectSwitch | Control::PromptMode)
     }
+}
+
+/// The family of a provider's model in this dialect, by the user's own families and then those that are shipped.
+pub fn family<'a>(own: &'a [Family], provider: &str, model: &str, form: Form) -> Option<&'a Family> {
+    let bare = model.rsplit('/').next().unwrap_or(model).to_ascii_lowercase();
+    own.iter().chain(families()).find(|family| family.holds(provider, &bare, form))
 }
 
 /// The families that are shipped; a user's own go before them.

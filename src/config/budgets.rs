@@ -71,7 +71,7 @@ pub enum Per {
     Month,
     /// Each of the clients' sessions by itself; calls without one count together.
     Session,
-    /// For as long as the ledger remembers.
+    /// From the first call of the ledger on, also those that it no longer keeps.
     Total,
 }
 
@@ -168,6 +168,28 @@ impl FromStr for Zone {
 impl fmt::Display for Zone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.0.iana_name().unwrap_or("UTC"))
+    }
+}
+
+impl BudgetKind {
+    /// Its word in settings and in lists.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Hard => "hard",
+            Self::Soft => "soft",
+        }
+    }
+}
+
+impl Per {
+    /// Its word in settings and in lists.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Day => "day",
+            Self::Month => "month",
+            Self::Session => "session",
+            Self::Total => "total",
+        }
     }
 }
 

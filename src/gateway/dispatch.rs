@@ -168,7 +168,14 @@ impl Inner {
         let (route, account) = (&plan.routes[*at], lease.account());
         // what may not be sent is no attempt
         let policy = plan.redact(route, settings.clients.get(&call.caller.name));
-        let call = call.pass(policy, &self.known).inspect_err(|_| self.books.telemetry.meters.blocked())?;
+        let meters = &self.books.telemetry.meters;
+        let call = match call.pass(policy, &self.known) {
+            Ok(call) => call,
+            Err(fault) => {
+                meters.blocked(call.refused());
+                return Err(fault.into());
+            }
+        };
         let amendment = tries.amended.as_ref().filter(|(adapter, _)| *adapter == route.provider.adapter);
         let amendment = amendment.map(|(_, edits)| edits.as_slice());
         let mut attempt = Attempt { inner: self, settings, plan, route, lease, secret: None, amendment };
@@ -188,7 +195,7 @@ impl Inner {
             Ok(opened) => {
                 lease.answered();
                 let masks = call.masks();
-                self.books.telemetry.meters.masked(masks.as_ref().map_or(0, |masks| masks.len()));
+                masks.iter().flat_map(|masks| masks.rules()).for_each(|(rule, texts)| meters.masked(rule, texts));
                 let opened = restored(opened, masks);
                 return Ok(veiled(opened, reason::show(settings, &call.caller), &call.endpoint));
             }
@@ -214,10 +221,12 @@ impl Inner {
         let Repeat { at, lease, after } = repeat;
         if !after.is_zero() {
             // the lease is kept: where capacity is short, another call in its place would not help
-            if !self.parking.pause(after, deadline, settings.parking.max_parked).await {
+            journal.waits();
+            let paused = self.parking.pause(after, deadline, settings.parking.max_parked).await;
+            journal.waited();
+            if !paused {
                 return None;
             }
-            journal.parked(u64::try_from(after.as_micros()).unwrap_or(u64::MAX));
         }
         lease.again().map(|lease| Chosen { at, lease, newer: None })
     }
@@ -262,12 +271,9 @@ impl Inner {
         let line = tries.line(call);
         let (client, room) = (&call.caller.name, settings.parking.max_parked);
         let ticket = Ticket { plan: &line, client, deadline, room, call: call.id };
-        let began = Instant::now();
+        journal.waits();
         let found = self.parking.enter(&self.pool, &self.clock, ticket, seek).await;
-        let waited = began.elapsed();
-        if waited > Duration::from_millis(1) {
-            journal.parked(u64::try_from(waited.as_micros()).unwrap_or(u64::MAX));
-        }
+        journal.waited();
         match &found {
             Ok(Chosen { at, lease, .. }) => {
                 let route = |beside: usize| plan.routes[at - at % together + beside].name();

@@ -33,6 +33,8 @@ const LONGEST: usize = 256;
 pub(super) struct Journal {
     entry: Option<Entry>,
     started: Instant,
+    /// Since when the call waits for an account, while it does.
+    waiting: Option<Instant>,
     books: Arc<Books>,
     endpoint: Endpoint,
     /// Whether a model is asked about a text, so that it consumes tokens.
@@ -51,6 +53,8 @@ pub(super) struct Journal {
     told: Option<Box<Told>>,
     /// Between the pieces of a streamed answer.
     gaps: Gaps,
+    /// Who had the call, and what the gateway took until then: told once the answer has left.
+    own: Option<(String, u64)>,
     /// What became of the wish that a model think, for a header.
     reasoning: Option<String>,
     /// The call's place under the limits of its client, where it has any.
@@ -110,6 +114,7 @@ impl Journal {
         Self {
             entry: Some(Self::arrived(call)),
             started: Instant::now(),
+            waiting: None,
             request: books.tally.hold(call),
             metered: Unsaid::countable(&call.endpoint) && matches!(call.payload, Payload::Json(_)),
             endpoint: call.endpoint.clone(),
@@ -120,6 +125,7 @@ impl Journal {
             trace,
             told,
             gaps: Gaps::default(),
+            own: None,
             reasoning: None,
             guest: None,
             tap: None,
@@ -255,9 +261,17 @@ impl Journal {
         });
     }
 
-    /// Adds to the time spent waiting for an account.
-    pub(super) fn parked(&mut self, waited_us: u64) {
-        self.with(|entry| entry.parked_us += waited_us);
+    /// The call begins to wait for an account. Should its client leave meanwhile, the wait is in its record too.
+    pub(super) fn waits(&mut self) {
+        self.waiting = Some(Instant::now());
+    }
+
+    /// The wait is over; a moment is none.
+    pub(super) fn waited(&mut self) {
+        let waited = self.waiting.take().map(|since| since.elapsed()).unwrap_or_default();
+        if waited > Duration::from_millis(1) {
+            self.with(|entry| entry.parked_us += micros(waited));
+        }
     }
 
     /// Notes how hard the model of the attempt under way was told to think.

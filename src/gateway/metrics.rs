@@ -3,10 +3,15 @@
 use std::sync::atomic::Ordering;
 
 use super::Inner;
+use super::budgets::Line;
 use super::gate::Accounts;
 use crate::accounts::Standing;
+use crate::kit::Money;
 use crate::telemetry::Page;
 use crate::telemetry::exposition::Kind;
+
+/// A family of amounts: its name, its help, and what it tells of a budget.
+type OfBudget = (&'static str, &'static str, fn(&Line) -> Money);
 
 /// The states of an account by their names.
 const STANDINGS: [(Standing, &str); 5] = [
@@ -35,8 +40,30 @@ impl Inner {
         page.family("keywheel_refreshes_total", Kind::Counter, "Tokens asked of identity providers.");
         page.whole(&[("outcome", "renewed")], renewed);
         page.whole(&[("outcome", "failed")], refused);
+        let help = "Prompts and answers that should have been kept and were not.";
+        page.single("keywheel_bodies_dropped_total", Kind::Counter, help, self.books.capture.standing().dropped);
         self.accounts(accounts, &mut page);
+        if accounts == Accounts::Shown {
+            self.budgets(&mut page);
+        }
         page
+    }
+
+    /// How each budget stands, by the part of it that has the least room: clients and sessions make no series.
+    fn budgets(&self, page: &mut Page) {
+        let lines = self.books.budgets.fullest(self.clock.now());
+        let families: [OfBudget; 3] = [
+            ("keywheel_budget_spent_usd", "What is spent of the fullest part of a budget.", |line| line.spent),
+            ("keywheel_budget_reserved_usd", "What is set aside of it for calls under way.", |line| line.reserved),
+            ("keywheel_budget_limit_usd", "What may be spent of each part of a budget.", |line| line.limit),
+        ];
+        for (name, help, of) in families {
+            page.family(name, Kind::Gauge, help);
+            for line in &lines {
+                let (kind, per) = (line.kind.word(), line.per.word());
+                page.usd(&[("budget", &line.name), ("kind", kind), ("per", per)], of(line));
+            }
+        }
     }
 
     /// Where accounts may not be named, how many there are in each state.

@@ -10,7 +10,7 @@ use crate::accounts::Lease;
 use crate::kit::{Fault, Kind, Money};
 use crate::redact::Redacted;
 use crate::store::{Hold, Spend};
-use crate::wire::{Call, Edit, Json, Payload};
+use crate::wire::{Call, Edit, Payload};
 
 /// The longest answer that is allowed where neither the call nor the model limits it.
 const SPLICED: u64 = 4096;
@@ -102,6 +102,7 @@ impl Inner {
         let why = worst.as_ref().err().map_or("", String::as_str);
         let reservation = budgets.reserve(&scope, worst.as_ref().ok().copied(), &name);
         let reservation = reservation.map_err(|refused| {
+            self.books.telemetry.meters.unaffordable(refused.name());
             let fault = refused.fault(why);
             journal.unaffordable(&route.name(), &account.id, &fault);
             fault
@@ -132,7 +133,7 @@ impl Inner {
     ) -> (Result<Money, String>, Option<u64>) {
         let asked = Asked { provider: &route.provider.id, model: &route.model, at: call.at };
         let sent = match &call.payload {
-            Payload::Json(_) => Json::parse(call.splice(edits).joined()).ok(),
+            Payload::Json(json) => Some(json.edited(edits)),
             _ => None,
         };
         let (bound, field) = match extent(&call.method, &call.endpoint, sent.as_ref()) {
@@ -166,8 +167,8 @@ impl Inner {
             let least = Money::from_pico(1);
             let refused = budgets.refusal(&scope, Some(least), &name(call, route))?;
             let asked = Asked { provider: &route.provider.id, model: &route.model, at: call.at };
-            let body = if let Payload::Json(json) = &call.payload { Some(json) } else { None };
-            let worst = match extent(&call.method, &call.endpoint, body) {
+            let body = if let Payload::Json(json) = &call.payload { Some(json.edited(&[])) } else { None };
+            let worst = match extent(&call.method, &call.endpoint, body.as_ref()) {
                 Extent::Bounded { bound, .. } => self.books.till.at_most(&asked, &bound, SPLICED)?,
                 // what is free, or may be allowed by name, is looked at when it is sent
                 Extent::Free | Extent::Unbounded(_) => return None,
@@ -177,7 +178,10 @@ impl Inner {
             }
             found = budgets.refusal(&scope, Some(worst), &name(call, route)).or(Some(refused));
         }
-        found.map(|refused| refused.fault(""))
+        found.map(|refused| {
+            self.books.telemetry.meters.unaffordable(refused.name());
+            refused.fault("")
+        })
     }
 
     /// The plan, or the cheaper one of a soft budget that is spent and names a route.

@@ -56,6 +56,9 @@ pub(super) struct Relay {
     /// The last byte from the upstream, and the last to the client.
     heard: Instant,
     spoke: Instant,
+    /// When the client was ready for more, and since when the gateway alone has the end of a whole answer.
+    asked: Instant,
+    whole: Instant,
     timer: Pin<Box<Sleep>>,
     lease: Option<Lease>,
     journal: Journal,
@@ -127,6 +130,8 @@ impl Relay {
             stall: opened.stall,
             heard: now,
             spoke: now,
+            asked: now,
+            whole: now,
             timer: Box::pin(tokio::time::sleep(first)),
             lease: Some(lease),
             journal,
@@ -149,12 +154,14 @@ impl Relay {
 
     /// The next bytes for the client.
     pub(super) async fn next(&mut self) -> Option<io::Result<Bytes>> {
+        self.asked = Instant::now();
         loop {
             match std::mem::replace(&mut self.step, Step::Over) {
                 Step::Over => return None,
                 Step::Reset(fault) => return Some(Err(io::Error::other(fault))),
                 Step::Recording(bytes, durable) => {
                     durable.await;
+                    self.journal.released(self.whole.elapsed());
                     self.step = if self.ended { Step::Over } else { Step::Tail };
                     self.timer.as_mut().reset(Instant::now() + TAIL);
                     if !bytes.is_empty() {
@@ -300,6 +307,7 @@ impl Relay {
     fn complete(&mut self, bytes: Bytes) -> Option<Bytes> {
         self.journal.sent(bytes.len());
         self.journal.heard(self.heard.elapsed());
+        self.whole = self.heard.max(self.asked);
         let durable = self.journal.finish(Outcome::Completed, self.status);
         if let Some(lease) = self.settled() {
             lease.succeeded();

@@ -7,7 +7,7 @@ use http::Method;
 use serde::Deserialize;
 
 use crate::catalog::price_worst::{Bound, Reach};
-use crate::wire::{Endpoint, Json};
+use crate::wire::{Edited, Endpoint};
 
 /// How large a call can get.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +41,7 @@ const ELSEWHERE: [&str; 12] = [
 ];
 
 /// Of a call by its method and endpoint, with this JSON body where it has one.
-pub(super) fn extent(method: &Method, endpoint: &Endpoint, body: Option<&Json>) -> Extent {
+pub(super) fn extent(method: &Method, endpoint: &Endpoint, body: Option<&Edited<'_>>) -> Extent {
     if matches!(*method, Method::GET | Method::HEAD | Method::DELETE) {
         return Extent::Free;
     }
@@ -61,8 +61,11 @@ pub(super) fn extent(method: &Method, endpoint: &Endpoint, body: Option<&Json>) 
     let Some(choices) = choices(endpoint, body) else {
         return Extent::Unbounded("n, best_of or prompt cannot be read; write whole numbers");
     };
-    let elsewhere = !matches!(endpoint, Endpoint::Embeddings) && stands_elsewhere(body.bytes());
-    let input = if elsewhere { Reach::Elsewhere } else { Reach::Body(body.bytes().len() as u64) };
+    let pieces = body.pieces();
+    let size = pieces.len() as u64;
+    let elsewhere =
+        !matches!(endpoint, Endpoint::Embeddings) && pieces.into_iter().any(|piece| stands_elsewhere(&piece));
+    let input = if elsewhere { Reach::Elsewhere } else { Reach::Body(size) };
     let max_tokens = match endpoint {
         Endpoint::Embeddings => Some(0),
         // one that cannot be read bounds nothing; of two the provider may take either
@@ -72,12 +75,12 @@ pub(super) fn extent(method: &Method, endpoint: &Endpoint, body: Option<&Json>) 
 }
 
 /// Whether a member is there and says something.
-fn given(body: &Json, key: &str) -> bool {
+fn given(body: &Edited<'_>, key: &str) -> bool {
     body.raw(key).is_some_and(|value| value != b"null" && value != b"[]" && value != b"{}")
 }
 
 /// Whether a tool of the call runs at the provider.
-fn runs_tools(body: &Json) -> bool {
+fn runs_tools(body: &Edited<'_>) -> bool {
     #[derive(Deserialize)]
     struct Tool<'a> {
         #[serde(rename = "type", borrow)]
@@ -91,7 +94,7 @@ fn runs_tools(body: &Json) -> bool {
 }
 
 /// How many answers are billed.
-fn choices(endpoint: &Endpoint, body: &Json) -> Option<u64> {
+fn choices(endpoint: &Endpoint, body: &Edited<'_>) -> Option<u64> {
     let number = |key: &str| match body.get(key) {
         None | Some("null") => Some(1),
         Some(text) => text.parse::<u64>().ok().map(|number| number.max(1)),
@@ -104,7 +107,7 @@ fn choices(endpoint: &Endpoint, body: &Json) -> Option<u64> {
 }
 
 /// How many prompts a completion has: a text or a list of tokens is one, a list of those is several.
-fn prompts(body: &Json) -> Option<u64> {
+fn prompts(body: &Edited<'_>) -> Option<u64> {
     let Some(prompt) = body.raw("prompt").filter(|prompt| prompt.starts_with(b"[")) else { return Some(1) };
     let list: Vec<&serde_json::value::RawValue> = serde_json::from_slice(prompt).ok()?;
     let several = list.first().is_some_and(|first| first.get().starts_with(['"', '[']));
@@ -122,10 +125,11 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
+    use crate::wire::Json;
 
     fn of(endpoint: Endpoint, body: &str) -> Extent {
         let json = Json::parse(Bytes::from(body.to_owned())).expect("an object");
-        extent(&Method::POST, &endpoint, Some(&json))
+        extent(&Method::POST, &endpoint, Some(&json.edited(&[])))
     }
 
     fn bounded(endpoint: Endpoint, body: &str) -> Bound {

@@ -1,6 +1,6 @@
 //! How budgets stand, as rows and as warnings.
 
-use crate::config::{BudgetKind, Per};
+use crate::config::BudgetKind;
 use crate::gateway::budgets::Line;
 use crate::kit::Money;
 use crate::operator::BudgetRow;
@@ -43,21 +43,11 @@ fn is_spent(line: &Line) -> bool {
 
 fn row(line: &Line) -> BudgetRow {
     let Line { name, of, kind, per, spent, reserved, limit, resets, .. } = line;
-    let kind = match kind {
-        BudgetKind::Hard => "hard",
-        BudgetKind::Soft => "soft",
-    };
-    let per = match per {
-        Per::Day => "day",
-        Per::Month => "month",
-        Per::Session => "session",
-        Per::Total => "total",
-    };
     BudgetRow {
         budget: name.to_string(),
         of: Some(of.clone()).filter(|of| !of.is_empty()),
-        kind: kind.to_owned(),
-        per: per.to_owned(),
+        kind: kind.word().to_owned(),
+        per: per.word().to_owned(),
         spent_usd: spent.exact(),
         reserved_usd: reserved.exact(),
         limit_usd: limit.exact(),

@@ -24,6 +24,7 @@ pub use explain::explain;
 pub use history::{NothingKept, Shelf, exchanged};
 pub use lists::provider_rows;
 pub use test::{chosen, test};
+pub use vault::without_key;
 
 use crate::accounts::{Pool, Standing};
 use crate::config::{Live, Settings};

@@ -1,5 +1,6 @@
 //! The proof that a call went through redaction: adapters and upstream take nothing else.
 
+use std::collections::BTreeSet;
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -23,6 +24,8 @@ pub struct Unsent {
     written: Option<Json>,
     /// The masked body, made once, while it is not in force.
     masked: Option<(Json, Arc<Masks>)>,
+    /// The rules for which it was refused.
+    refused: BTreeSet<&'static str>,
 }
 
 /// Lets a call through that has one route only.
@@ -35,12 +38,13 @@ pub fn pass(call: Call, policy: Redact, known: &Known) -> Result<Redacted, Fault
 impl Unsent {
     /// Nothing of it was looked at yet.
     pub const fn new(call: Call) -> Self {
-        Self { redacted: Redacted { call, masks: None }, written: None, masked: None }
+        Self { redacted: Redacted { call, masks: None }, written: None, masked: None, refused: BTreeSet::new() }
     }
 
     /// What may be sent on a route with this policy; a fault of the client's own where nothing may.
     pub fn pass(&mut self, policy: Redact, known: &Known) -> Result<&mut Redacted, Fault> {
         self.unmask();
+        self.refused.clear();
         match (policy, &self.redacted.call.payload) {
             (Redact::Off, _) | (_, Payload::Empty) => {}
             (Redact::Mask, Payload::Json(json)) => {
@@ -60,11 +64,16 @@ impl Unsent {
                     self.redacted.masks = Some(masks);
                 }
             }
-            (Redact::Block, Payload::Json(json)) => prompt::searched(json, known)?,
-            (_, Payload::Raw(bytes)) => prompt::searched_raw(bytes, known)?,
+            (Redact::Block, Payload::Json(json)) => prompt::searched(json, known, &mut self.refused)?,
+            (_, Payload::Raw(bytes)) => prompt::searched_raw(bytes, known, &mut self.refused)?,
             (_, Payload::Upload(_)) => return Err(prompt::unsearched("an upload that is passed on while it arrives")),
         }
         Ok(&mut self.redacted)
+    }
+
+    /// The rules for which a route would not take it, by the last look; none where it could not be searched.
+    pub const fn refused(&self) -> &BTreeSet<&'static str> {
+        &self.refused
     }
 
     /// Puts the client's own body back.

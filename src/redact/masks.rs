@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
+use super::scan::Hit;
 use super::walk::escaped;
 
 /// A placeholder is shorter: a word and a number.
@@ -18,6 +19,8 @@ pub struct Masks {
     texts: BTreeMap<String, String>,
     by_text: HashMap<String, String>,
     counts: HashMap<&'static str, usize>,
+    /// How many were made for each rule.
+    rules: BTreeMap<&'static str, usize>,
 }
 
 /// How a text is written where it is put back.
@@ -42,16 +45,18 @@ impl Masks {
         self.texts.is_empty()
     }
 
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.texts.len()
+    /// The rules that asked for them, each with how many texts it found.
+    pub fn rules(&self) -> impl Iterator<Item = (&'static str, usize)> {
+        self.rules.iter().map(|(rule, texts)| (*rule, *texts))
     }
 
     /// The placeholder for a text; a new one is unlike anything that the client itself wrote.
-    pub(super) fn place(&mut self, text: &str, word: &'static str, written: &[u8]) -> String {
+    pub(super) fn place(&mut self, text: &str, hit: &Hit, written: &[u8]) -> String {
         if let Some(known) = self.by_text.get(text) {
             return known.clone();
         }
+        let word = hit.word();
+        *self.rules.entry(hit.id()).or_default() += 1;
         let open = format!("[{word}-");
         let count = self.counts.entry(word).or_insert_with(|| highest(written, open.as_bytes()));
         *count += 1;

@@ -1,6 +1,6 @@
 //! Looks through what a client sends to a model: masks the secrets in the strings of its body, or refuses the call.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -49,7 +49,7 @@ pub(super) fn masked(json: &Json, known: &Known) -> Result<(Json, Arc<Masks>), F
         let inner = (place.key() == b"arguments" && secret.contains('\\'))
             .then(|| serde_json::from_str::<String>(&format!("\"{secret}\"")).ok())
             .flatten();
-        let name = masks.place(inner.as_deref().unwrap_or(&secret), hit.word(), text);
+        let name = masks.place(inner.as_deref().unwrap_or(&secret), &hit, text);
         out.extend_from_slice(&text[done..from + decoded.written(hit.start)]);
         out.extend_from_slice(name.as_bytes());
         done = from + decoded.written(hit.end);
@@ -62,12 +62,13 @@ pub(super) fn masked(json: &Json, known: &Known) -> Result<(Json, Arc<Masks>), F
     Ok((json, Arc::new(masks)))
 }
 
-/// Nothing, when the body holds no secret; else a refusal that names the rules and the places.
-pub(super) fn searched(json: &Json, known: &Known) -> Result<(), Fault> {
+/// Nothing, when the body holds no secret; else a refusal that names the rules and the places. `rules` takes the rules.
+pub(super) fn searched(json: &Json, known: &Known, rules: &mut BTreeSet<&'static str>) -> Result<(), Fault> {
     let (mut found, mut seen, mut first) = (Vec::new(), HashSet::new(), None);
     each_hit(json.bytes(), known, |place, _, _, hit| {
         first.get_or_insert_with(|| place.to_string());
         let words = format!("{} at {place}", hit.id());
+        rules.insert(hit.id());
         if found.len() < NAMED && !seen.contains(&words) {
             found.push(words.clone());
         }
@@ -80,8 +81,9 @@ pub(super) fn searched(json: &Json, known: &Known) -> Result<(), Fault> {
 }
 
 /// The same for a body that is no JSON, in which no placeholder could be undone.
-pub(super) fn searched_raw(bytes: &Bytes, known: &Known) -> Result<(), Fault> {
+pub(super) fn searched_raw(bytes: &Bytes, known: &Known, rules: &mut BTreeSet<&'static str>) -> Result<(), Fault> {
     let hits = known.hits(bytes).map_err(|_| unsearched("this body"))?;
+    rules.extend(hits.iter().map(Hit::id));
     hits.first().map_or(Ok(()), |hit| Err(refused(&format!("{} in the body", hit.id()))))
 }
 

@@ -89,6 +89,17 @@ impl Hold {
     }
 }
 
+/// Which calls a count is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Over {
+    /// Those that came since then, whatever their session; `None` is all. Where it is on no hour, calls of the hour's rest
+    /// that have left are not in it.
+    Since(Option<Time>),
+    /// Those of each session by itself. Of those that have left, the sessions that were used last are known, some ten
+    /// thousands.
+    Sessions,
+}
+
 /// What calls of one kind cost together, for budgets that begin to count.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Spent {
@@ -96,7 +107,7 @@ pub struct Spent {
     pub client: String,
     /// The project that the client named.
     pub project: Option<String>,
-    /// The client's session.
+    /// The client's session, where sessions were asked for.
     pub session_id: Option<String>,
     /// The provider.
     pub provider: Option<String>,

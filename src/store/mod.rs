@@ -16,12 +16,12 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use crate::config::Keep;
-use crate::kit::{CallId, Time};
+use crate::kit::CallId;
 
 pub use choice::Choice;
 pub use entry::{Attempt, Context, Decision, Entry, Outcome};
 pub use filter::{Filter, Span};
-pub use hold::{Hold, Spent};
+pub use hold::{Hold, Over, Spent};
 pub use memory::Memory;
 pub use spend::Spend;
 pub use sqlite::{Look, Sqlite};
@@ -88,8 +88,9 @@ pub trait Ledger: Send + Sync {
         Ok(Vec::new())
     }
 
-    /// What the calls since then cost: exactly those that were queued before this was asked.
-    fn spent(&self, since: Time) -> Counting;
+    /// What calls cost, those included that have left by age or for room: exactly those that were queued before this was
+    /// asked.
+    fn spent(&self, over: Over) -> Counting;
 
     /// Entries that pass the filter, newest first. Blocking: call it off the async threads.
     fn list(&self, filter: &Filter) -> Result<Vec<Entry>, LedgerError>;

@@ -1,6 +1,7 @@
 //! What calls are counted in as they end. A client is no label, and what a client names is one only once a provider has
 //! answered to it: ten thousand clients make no more series than one.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::histogram::{Gaps, Histogram};
@@ -13,6 +14,11 @@ const PROVIDERS: usize = 200;
 const MODELS: usize = 100;
 /// The most kinds of failure; there are about twenty.
 const FAULTS: usize = 40;
+
+/// More than there are rules.
+const RULES: usize = 200;
+/// The most budgets that are counted by name, over all reloads.
+const BUDGETS: usize = 200;
 
 /// How calls end, in the order in which they are counted.
 pub(super) const OUTCOMES: [Outcome; 4] = [Outcome::Completed, Outcome::Failed, Outcome::Broken, Outcome::Left];
@@ -38,9 +44,11 @@ const _: () = assert!(TOKENS.len() == Bucket::Searches as usize, "a bucket has n
 /// All counters of a gateway, from its start.
 pub struct Meters {
     pub(super) providers: Shelf<OfProvider>,
-    pub(super) masked: AtomicU64,
-    pub(super) blocked: AtomicU64,
-    pub(super) bodies_dropped: AtomicU64,
+    /// Secrets that were masked, and calls that were refused, by the rule.
+    pub(super) masked: Shelf<AtomicU64>,
+    pub(super) blocked: Shelf<AtomicU64>,
+    /// Calls that a budget kept from an account, by its name.
+    pub(super) unaffordable: Shelf<AtomicU64>,
 }
 
 /// What is counted of each provider; calls that reached none are counted under `none`.
@@ -68,8 +76,8 @@ pub(super) struct OfModel {
 
 impl Default for Meters {
     fn default() -> Self {
-        let (masked, blocked, bodies_dropped) = Default::default();
-        Self { providers: Shelf::new(PROVIDERS), masked, blocked, bodies_dropped }
+        let [masked, blocked] = std::array::from_fn(|_| Shelf::new(RULES));
+        Self { providers: Shelf::new(PROVIDERS), masked, blocked, unaffordable: Shelf::new(BUDGETS) }
     }
 }
 
@@ -92,28 +100,33 @@ impl Meters {
         }
     }
 
-    /// So many secrets of a prompt were masked.
-    pub fn masked(&self, secrets: usize) {
-        self.masked.fetch_add(secrets as u64, Ordering::Relaxed);
+    /// So many secrets that a rule found in a prompt were masked.
+    pub fn masked(&self, rule: &str, secrets: usize) {
+        self.masked.with(rule, |count| count.fetch_add(secrets as u64, Ordering::Relaxed));
     }
 
-    /// A call was refused for a secret in its prompt.
-    pub fn blocked(&self) {
-        bump(&self.blocked);
+    /// A call was refused for what these rules found in its prompt; for none where it could not be searched.
+    pub fn blocked(&self, rules: &BTreeSet<&'static str>) {
+        if rules.is_empty() {
+            self.blocked.with("unsearched", bump);
+        }
+        rules.iter().for_each(|rule| self.blocked.with(rule, bump));
     }
 
-    /// A body that should have been kept was not, since there was no room or no time for it.
-    pub fn body_dropped(&self) {
-        bump(&self.bodies_dropped);
+    /// A hard budget had no room for a call.
+    pub fn unaffordable(&self, budget: &str) {
+        self.unaffordable.with(budget, bump);
+    }
+
+    /// What the gateway itself took of a call, in microseconds.
+    pub fn overhead(&self, provider: &str, micros: u64) {
+        self.providers.with(provider, |of| of.overhead.count(micros));
     }
 }
 
 impl OfProvider {
     fn count(&self, entry: &Entry, gaps: &Gaps) {
         self.total.count(entry.total_us);
-        if let Some(overhead) = overhead(entry) {
-            self.overhead.count(overhead);
-        }
         if let Some(first) = entry.first_byte_us.filter(|_| entry.outcome != Outcome::Failed) {
             self.first_byte.count(first);
         }
@@ -154,13 +167,12 @@ impl OfModel {
     }
 }
 
-/// What the gateway itself took of a call's time in microseconds: all but the wait for an account and the time in which a
-/// provider had the call, until the last byte of its answer. `None` where no provider had it.
-fn overhead(entry: &Entry) -> Option<u64> {
+/// What the gateway itself took of a call in microseconds before the provider that answered had it: all but the wait for
+/// an account and the time in which other providers had it. `None` where none had it.
+pub fn overhead(entry: &Entry) -> Option<u64> {
     let (last, earlier) = entry.attempts.split_last()?;
     let upstream: u64 = earlier.iter().zip(entry.attempts.iter().skip(1)).map(|(one, next)| had(one, next)).sum();
-    let answering = entry.total_us.saturating_sub(last.start_us);
-    Some(entry.total_us.saturating_sub(entry.parked_us).saturating_sub(upstream).saturating_sub(answering))
+    Some(last.start_us.saturating_sub(entry.parked_us).saturating_sub(upstream))
 }
 
 /// How long a provider had a call that went on to another attempt.

@@ -19,7 +19,7 @@ mod trace;
 
 pub use exposition::Page;
 pub use histogram::Gaps;
-pub use meters::Meters;
+pub use meters::{Meters, overhead};
 pub use otlp::Exporter;
 pub use outbox::Outbox;
 pub use told::{Asked, Ended, Told};

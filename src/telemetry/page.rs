@@ -15,7 +15,8 @@ const SPANS: [Spans; 5] = [
     ("keywheel_call_seconds", "From a call's arrival to its end.", |of| &of.total),
     (
         "keywheel_overhead_seconds",
-        "What the gateway itself took of a call: neither waiting for an account nor with a provider.",
+        "What the gateway itself took of a call: neither waiting for an account nor with a provider; what it held back of \
+         the answer until it was recorded is in it.",
         |of| &of.overhead,
     ),
     ("keywheel_time_to_first_token_seconds", "From a call's arrival to the first byte of its answer.", |of| {
@@ -54,12 +55,17 @@ impl Meters {
         page.family(
             "keywheel_redactions_total",
             Kind::Counter,
-            "Secrets masked in prompts, and calls refused for one.",
+            "Secrets masked in prompts, and calls refused for one, by the rule that found it.",
         );
-        page.whole(&[("action", "mask")], read(&self.masked));
-        page.whole(&[("action", "block")], read(&self.blocked));
-        let help = "Bodies that should have been kept and were not.";
-        page.single("keywheel_bodies_dropped_total", Kind::Counter, help, read(&self.bodies_dropped));
+        for (action, rules) in [("mask", &self.masked), ("block", &self.blocked)] {
+            rules.all().iter().for_each(|(rule, n)| page.whole(&[("action", action), ("rule", rule)], read(n)));
+        }
+        page.family(
+            "keywheel_budget_refusals_total",
+            Kind::Counter,
+            "Calls that a hard budget kept from an account, or refused.",
+        );
+        self.unaffordable.all().iter().for_each(|(budget, n)| page.whole(&[("budget", budget)], read(n)));
     }
 }
 

@@ -50,6 +50,16 @@ pub enum Edit {
     Drop(Cow<'static, str>),
 }
 
+/// A body with edits that are not yet written.
+pub struct Edited<'a> {
+    json: &'a Json,
+    /// For each member, its new value and whether it is taken out.
+    values: Vec<Option<&'a str>>,
+    dropped: Vec<bool>,
+    /// New members.
+    added: Vec<(&'a str, &'a str)>,
+}
+
 impl Edit {
     /// Sets a member to a string.
     pub fn set_str(key: &'static str, value: &str) -> Self {
@@ -113,6 +123,11 @@ impl Json {
     /// The body with the edits applied, later ones over earlier ones; all other bytes are as they came. Without any
     /// change the same allocation comes back, and long values are never copied.
     pub fn splice(&self, edits: &[Edit]) -> Pieces {
+        self.edited(edits).pieces()
+    }
+
+    /// The body as the edits make it, to be read without being written.
+    pub fn edited<'a>(&'a self, edits: &'a [Edit]) -> Edited<'a> {
         let mut values: Vec<Option<&str>> = vec![None; self.members.len()];
         let mut dropped = vec![false; self.members.len()];
         let mut added: Vec<(&str, &str)> = Vec::new();
@@ -141,12 +156,7 @@ impl Json {
                 (Edit::Drop(key), None) => added.retain(|(other, _)| other != key),
             }
         }
-        let same =
-            |at: usize| values[at].is_none_or(|new| new.as_bytes() == &self.bytes[self.members[at].value.clone()]);
-        if added.is_empty() && !dropped.contains(&true) && (0..values.len()).all(same) {
-            return self.bytes.clone().into();
-        }
-        self.write(&values, &dropped, &added)
+        Edited { json: self, values, dropped, added }
     }
 
     fn write(&self, values: &[Option<&str>], dropped: &[bool], added: &[(&str, &str)]) -> Pieces {
@@ -190,6 +200,33 @@ impl Json {
         }
         out.keep(rest);
         out.end()
+    }
+}
+
+impl<'a> Edited<'a> {
+    /// The JSON text of a top-level member, see [`Json::get`].
+    pub fn get(&self, key: &str) -> Option<&'a str> {
+        std::str::from_utf8(self.raw(key)?).ok()
+    }
+
+    /// The same as bytes, however long it is.
+    pub fn raw(&self, key: &str) -> Option<&'a [u8]> {
+        let Some(at) = self.json.members.iter().position(|member| &*member.key == key) else {
+            return self.added.iter().find(|(added, _)| *added == key).map(|(_, value)| value.as_bytes());
+        };
+        let written = || &self.json.bytes[self.json.members[at].value.clone()];
+        (!self.dropped[at]).then(|| self.values[at].map_or_else(written, str::as_bytes))
+    }
+
+    /// The body in pieces, none of which ends within a text.
+    pub fn pieces(&self) -> Pieces {
+        let Self { json, values, dropped, added } = self;
+        let same =
+            |at: usize| values[at].is_none_or(|new| new.as_bytes() == &json.bytes[json.members[at].value.clone()]);
+        if added.is_empty() && !dropped.contains(&true) && (0..values.len()).all(same) {
+            return json.bytes.clone().into();
+        }
+        json.write(values, dropped, added)
     }
 }
 
@@ -241,6 +278,26 @@ mod tests {
         assert_eq!(spliced("{\"a\":1}", &[drop("a")]), "{}");
         assert_eq!(spliced("{\"a\":1}", &[drop("a"), Edit::set_str("m", "x")]), "{\"m\":\"x\"}");
         assert_eq!(spliced("{\"a\":1}", &[drop("a"), Edit::Default("a".into(), "2".into())]), "{\"a\":2}");
+    }
+
+    #[test]
+    fn an_edited_body_reads_as_it_does_once_written() {
+        let json = Json::parse(Bytes::from_static(b"{\"a\":1, \"b\":\"x\",\n\"c\":[3]}")).expect("an object");
+        let keys = ["a", "b", "c", "d"];
+        let edits: Vec<Edit> = keys
+            .into_iter()
+            .flat_map(|key| [Edit::set_str(key, "new"), Edit::Default(key.into(), "7".into()), Edit::Drop(key.into())])
+            .collect();
+        // every two of them in every order
+        for (one, other) in edits.iter().flat_map(|one| edits.iter().map(move |other| (one, other))) {
+            let edits = [one.clone(), other.clone()];
+            let edited = json.edited(&edits);
+            let written = Json::parse(edited.pieces().joined()).expect("an object");
+            for key in keys {
+                assert_eq!(edited.raw(key), written.raw(key), "{key} after {edits:?}");
+                assert_eq!(edited.get(key), written.get(key), "{key} after {edits:?}");
+            }
+        }
     }
 
     #[test]

@@ -17,6 +17,6 @@ pub mod usage;
 pub use call::{Call, Caller, Payload};
 pub use endpoint::Endpoint;
 pub use items::edit_items;
-pub use json::{Edit, Json, JsonError};
+pub use json::{Edit, Edited, Json, JsonError};
 pub use pieces::Pieces;
 pub use said::said;

@@ -13,7 +13,7 @@ use crate::e2e_home::Home;
 use crate::e2e_rig::{json_lines, said, text, until};
 use crate::support::{Client, SOON};
 
-const CHAT: &str = "/v1/chat/completions";
+pub const CHAT: &str = "/v1/chat/completions";
 /// Clients at once.
 const CLIENTS: usize = 64;
 /// Tokens of the longest answer that is asked for, at 200 dollars a million: two cents.
@@ -24,7 +24,7 @@ const PRICES: &str = "provider = \"lab\"\n[[models]]\nid = \"m\"\ncontext = 1000
     max_output = 10\n";
 
 /// A home whose budget is a hard dollar.
-fn home(lab: &Lab, budgets: &str) -> Home {
+pub fn home(lab: &Lab, budgets: &str) -> Home {
     let text = format!(
         "[providers.lab]\nadapter = \"openai\"\nbase_url = \"{}\"\nmodels = [\"m\"]\nask_usage = true\n\
          [[accounts]]\nid = \"a\"\nprovider = \"lab\"\nsecret = {{ env = \"KEY_A\" }}\n{budgets}",
@@ -39,7 +39,7 @@ fn home(lab: &Lab, budgets: &str) -> Home {
 
 const DOLLAR: &str = "[budgets.dollar]\nlimit_usd = \"1.00\"\nper = \"day\"\n";
 
-fn lab() -> Arc<Lab> {
+pub fn lab() -> Arc<Lab> {
     Arc::new(Lab::start_with(Setup::new(Persona::Generic)).expect("a lab"))
 }
 
@@ -57,7 +57,7 @@ fn billed(seen: &Seen) -> Money {
 }
 
 /// The budget's line: spent, reserved, limit.
-fn line(home: &Home) -> (Money, Money, Money) {
+pub fn line(home: &Home) -> (Money, Money, Money) {
     let row = json_lines(&home.run(["cost", "--budgets", "--json"])).remove(0);
     let usd = |key: &str| Money::parse(text(&row[key])).unwrap_or_else(|error| panic!("{key}: {error}: {row}"));
     (usd("spent_usd"), usd("reserved_usd"), usd("limit_usd"))
@@ -155,7 +155,8 @@ async fn a_hard_dollar_holds_against_64_clients_and_refuses_only_what_does_not_f
     );
 }
 
-async fn kill_hard(home: &Home) {
+/// Ends its gateway as a crash does.
+pub async fn kill_hard(home: &Home) {
     let pid = home.pid().expect("a leader");
     kill(pid, Signal::SIGKILL).expect("ours");
     until("it is gone", SOON, async || kill(pid, None).is_err()).await;

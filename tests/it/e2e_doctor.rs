@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::e2e_rig::{Rig, text, words};
+use crate::e2e_vault::{BY_FILE, Safe};
 use crate::home_support::{Home, Ran, set_mode};
 
 /// The findings, and the exit code.
@@ -84,4 +85,26 @@ async fn a_running_gateway_is_asked_how_it_is() {
     rig.keywheel.client().post("/v1/chat/completions", &crate::e2e_rig::chat("lab/gpt-4o-mini")).await.text().await;
     let (out, _) = words(&rig.keywheel.run(["doctor", "--config", config.to_str().unwrap()]));
     assert!(out.contains("FAIL  accounts") && out.contains("keywheel account test a"), "{out}");
+}
+
+#[tokio::test]
+async fn accounts_without_a_key_in_the_vault_are_named_with_and_without_a_gateway() {
+    let accounts = "[[accounts]]\nid = \"a\"\nprovider = \"lab\"\n[[accounts]]\nid = \"b\"\nprovider = \"lab\"\n\
+                    [[accounts]]\nid = \"off\"\nprovider = \"lab\"\ndisabled = true\n";
+    let safe = Safe::start(accounts, BY_FILE);
+    let config = safe.keywheel.home().join("keywheel.toml");
+    let doctor = || words(&safe.keywheel.run(["doctor", "--json", "--config", config.to_str().unwrap()])).0;
+    let told = |out: &str, check: &str| -> Vec<String> {
+        let findings: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let keys = findings.iter().filter(|row| row["check"] == check && text(&row["says"]).contains("not kept here"));
+        keys.map(|row| text(&row["says"]).to_owned()).collect()
+    };
+    safe.done(&["account", "add", "a"], &safe.lab.key("a"));
+    let missing =
+        "the key of this account is not kept here: b; give it: keywheel account add b --provider lab --replace";
+    assert_eq!(told(&doctor(), "gateway"), [missing]);
+    safe.done(&["stop"], "");
+    assert_eq!(told(&doctor(), "vault"), [missing], "and where none runs");
+    safe.done(&["account", "add", "b", "--replace"], &safe.lab.key("b"));
+    assert!(told(&doctor(), "vault").is_empty());
 }

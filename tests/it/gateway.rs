@@ -48,6 +48,17 @@ impl Rig {
         limits: &str,
         capture: impl FnOnce(Live, Arc<Known>) -> keywheel::history::Capture,
     ) -> Self {
+        Self::booked(accounts, more, limits, capture, |ledger| ledger)
+    }
+
+    /// With a ledger of another kind before the one that is read.
+    pub fn booked(
+        accounts: &[&str],
+        more: &str,
+        limits: &str,
+        capture: impl FnOnce(Live, Arc<Known>) -> keywheel::history::Capture,
+        ledger_before: impl FnOnce(Arc<dyn Ledger>) -> Arc<dyn Ledger>,
+    ) -> Self {
         // whichever test comes first chooses; all choose the same
         drop(rustls::crypto::ring::default_provider().install_default());
         let lab = Lab::start(Persona::Generic).expect("a lab");
@@ -77,7 +88,7 @@ impl Rig {
             credentials: Credentials::new(Arc::new(Source::new(move |name| keys.get(name).cloned(), clock))),
             known,
             prices: Prices::shipped().expect("prices"),
-            ledger: Arc::clone(&ledger) as Arc<dyn Ledger>,
+            ledger: ledger_before(Arc::clone(&ledger) as Arc<dyn Ledger>),
             capture,
         });
         Self { lab, gateway, pool, ledger }

@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use keywheel::accounts::{Need, Wanted, choose_again};
 use keywheel::sim::Script;
-use keywheel::store::{Filter, Ledger};
+use keywheel::sim::lab::Hint;
+use keywheel::store::{Filter, Ledger, Outcome};
 use serde_json::json;
 
 use crate::gateway::{CHAT, Rig, STREAM, header, read};
@@ -139,4 +140,15 @@ async fn a_client_over_its_own_limits_hears_when_to_come_again() {
     let error = crate::gateway::error_of(&body);
     assert!(error["message"].as_str().is_some_and(|words| words.contains("clients.tester.limits")), "{error}");
     assert!(rig.all_ready());
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_while_its_call_waits_is_recorded_with_its_wait() {
+    let rig = Rig::new(&["a"], "");
+    rig.lab.on("a").always(Script::throttled(Hint::Seconds(20)));
+    let gone = tokio::time::timeout(Duration::from_millis(400), rig.call(CHAT)).await;
+    assert!(gone.is_err(), "it waits");
+    let entry = rig.ledger.list(&Filter::default()).expect("the ledger").remove(0);
+    assert_eq!((entry.outcome, entry.status), (Outcome::Left, 499));
+    assert!((200_000..=entry.total_us).contains(&entry.parked_us), "{} of {} us", entry.parked_us, entry.total_us);
 }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use keywheel::config::Live;
+use keywheel::gateway::{Accounts, Gate};
 use keywheel::history::{Capture, Disk, Folder, HistoryError, Keyed, Keys};
 use keywheel::kit::seal::Key;
 use keywheel::kit::{CallId, Clock};
@@ -18,6 +19,7 @@ use keywheel::sim::Script;
 
 use crate::e2e_rig::until;
 use crate::gateway::{CHAT, Rig, STREAM, call, read};
+use crate::metrics_page::read as read_page;
 use crate::support::SOON;
 
 /// Keys that a test holds.
@@ -106,6 +108,8 @@ async fn a_disk_that_hangs_and_then_is_full_delays_and_changes_no_call() {
     let standing = door.standing();
     assert!(standing.dropped >= 50, "{standing:?}");
     assert!(standing.last.is_some_and(|(_, why)| why.contains("slower than the calls")));
+    let page = read_page(&rig.gateway.metrics(Accounts::Hidden).finish());
+    assert_eq!(page.sum("keywheel_bodies_dropped_total", &[]), standing.dropped as f64, "and counted");
     open.store(true, Ordering::SeqCst);
     until("the full disk is told of", SOON, async || {
         door.standing().last.is_some_and(|(_, why)| why.contains("cannot be written"))

@@ -11,6 +11,7 @@ use http_body_util::Full;
 use keywheel::config::Listen;
 use keywheel::gateway::{Accounts, Gate};
 use keywheel::kit::Money;
+use keywheel::redact::rules::{anchored, personal};
 use keywheel::serve::{Bounds, KeyOptions};
 use keywheel::sim::Script;
 use keywheel::sim::lab::Hint;
@@ -153,10 +154,18 @@ async fn secrets_masked_and_calls_refused_for_one_are_counted() {
     assert_eq!(body(rig.call(&telling.replace("lab/m", "veiled")).await).await.0, 200);
     assert_eq!(body(rig.call(&telling.replace("lab/m", "strict")).await).await.0, 400);
     let read = page(&rig);
-    assert_eq!(read.sum("keywheel_redactions_total", &[("action", "mask")]), 2.0);
-    assert_eq!(read.sum("keywheel_redactions_total", &[("action", "block")]), 1.0);
-    rig.gateway.telemetry().meters.body_dropped();
-    assert_eq!(page(&rig).sum("keywheel_bodies_dropped_total", &[]), 1.0);
+    assert_eq!(read.sum("keywheel_redactions_total", &[("action", "mask"), ("rule", "email")]), 2.0);
+    assert_eq!(read.sum("keywheel_redactions_total", &[("action", "block"), ("rule", "email")]), 1.0, "a call");
+    let card = CHAT.replace("hello there", "jane.roe@example.com pays with 4111 1111 1111 1111");
+    assert_eq!(body(rig.call(&card.replace("lab/m", "veiled")).await).await.0, 200);
+    assert_eq!(body(rig.call(&card.replace("lab/m", "strict")).await).await.0, 400);
+    let read = page(&rig);
+    for (rule, masked, blocked) in [("email", 3.0, 2.0), ("card", 1.0, 1.0)] {
+        assert_eq!(read.sum("keywheel_redactions_total", &[("action", "mask"), ("rule", rule)]), masked, "{rule}");
+        assert_eq!(read.sum("keywheel_redactions_total", &[("action", "block"), ("rule", rule)]), blocked, "{rule}");
+    }
+    let named: BTreeSet<&str> = anchored().chain(personal()).map(|rule| rule.id).collect();
+    assert!(read.values("rule").is_subset(&named), "{:?}", read.values("rule"));
     assert_eq!(rig.ledger.list(&Filter::default()).expect("the ledger")[0].outcome, Outcome::Failed);
 }
 

@@ -21,9 +21,9 @@ pub fn table(text: &str) -> Prices {
     Prices::from_texts([("mine.toml", text)]).expect("a table")
 }
 
-/// A million fresh tokens, so that the cost is the rate.
-const MILLION: Usage = Usage {
-    input: 1_000_000,
+/// Nothing at all, in a shape that constants can build on.
+pub const NONE: Usage = Usage {
+    input: 0,
     cache_read: 0,
     cache_read_audio: 0,
     cache_write: 0,
@@ -38,6 +38,8 @@ const MILLION: Usage = Usage {
     searches: 0,
     maps: 0,
 };
+/// A million fresh tokens, so that the cost is the rate.
+pub const MILLION: Usage = Usage { input: 1_000_000, ..NONE };
 
 fn cost(prices: &Prices, provider: &str, model: &str, at: &str) -> Option<String> {
     let billing = Billing { at: time(at), ..Billing::default() };

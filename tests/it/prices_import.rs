@@ -7,12 +7,10 @@ use keywheel::catalog::prices::{Prices, Query};
 use keywheel::catalog::{price_litellm, price_models_dev};
 use keywheel::kit::{Time, Usage};
 
+use crate::prices::{MILLION, NONE, shipped};
+
 fn today() -> Date {
     "2026-11-20".parse().expect("a date")
-}
-
-fn shipped() -> Prices {
-    Prices::shipped().expect("the shipped prices are sound")
 }
 
 fn litellm(map: &str) -> Imported {
@@ -37,23 +35,6 @@ fn cost(prices: &Prices, provider: &str, model: &str, tier: Option<&str>, at: &s
     rates.expect("a price").cost(&usage).exact()
 }
 
-const MILLION: Usage = Usage { input: 1_000_000, ..NONE };
-const NONE: Usage = Usage {
-    input: 0,
-    cache_read: 0,
-    cache_read_audio: 0,
-    cache_write: 0,
-    cache_write_1h: 0,
-    cache_write_12h: 0,
-    audio_in: 0,
-    image_in: 0,
-    output: 0,
-    reasoning: 0,
-    audio_out: 0,
-    image_out: 0,
-    searches: 0,
-    maps: 0,
-};
 const NOON: &str = "2026-11-25T12:00:00Z";
 
 fn said(imported: &Imported, words: &str) -> bool {

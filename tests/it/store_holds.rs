@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use keywheel::kit::{CallId, Money, Time};
-use keywheel::store::{Entry, Hold, Ledger, Outcome, Sqlite};
+use keywheel::store::{Entry, Hold, Ledger, Outcome, Over, Sqlite};
 
 use crate::store::{entry, full_entry};
 
@@ -66,19 +66,19 @@ async fn a_count_holds_what_was_queued_before_it_and_nothing_behind_it() {
     let mut counts = Vec::new();
     for pico in [old, costing(1), costing(2), Entry { id: CallId::new(), ..entry() }] {
         drop(ledger.record(pico));
-        counts.push(ledger.spent(since));
+        counts.push(ledger.spent(Over::Since(Some(since))));
     }
     drop(ledger.hold(CallId::new(), hold(5)));
     // over nine dollars at once, as integers
     drop(ledger.record(costing(9_000_000_000_000_000_000)));
     drop(ledger.record(costing(9_000_000_000_000_000_000)));
-    counts.push(ledger.spent(since));
+    counts.push(ledger.spent(Over::Since(Some(since))));
     let mut sums = Vec::new();
     for count in counts {
         sums.push(count.await.unwrap().iter().map(|spent| spent.cost.pico()).sum::<i128>());
     }
     assert_eq!(sums, [0, 1, 3, 3, 18_000_000_000_000_000_003]);
-    let spent = ledger.spent(since).await.unwrap();
+    let spent = ledger.spent(Over::Since(Some(since))).await.unwrap();
     assert_eq!(spent.len(), 1, "calls of one kind are one row: {spent:?}");
     assert_eq!((spent[0].client.as_str(), spent[0].account.as_deref()), ("laptop", Some("lab-b")));
 }
@@ -91,7 +91,7 @@ async fn a_ledger_from_before_holds_takes_interrupted_calls_and_no_other_new_wor
     // as the fourth step left it
     let other = rusqlite::Connection::open(&path).unwrap();
     let sql = "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = replace(sql, ', ''interrupted''', ''); \
-               PRAGMA writable_schema = RESET; DROP TABLE holds; PRAGMA user_version = 4";
+               PRAGMA writable_schema = RESET; DROP TABLE holds; DROP TABLE gone; PRAGMA user_version = 4";
     other.execute_batch(sql).unwrap();
     let wrong = "UPDATE calls SET outcome = 'interrupted'";
     drop(other);

@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 pub use veil::Veil;
 pub use wanted::wanted;
 
-use crate::catalog::reasoning::{Family, Form, Level, Policy};
+use crate::catalog::reasoning::{Family, Form, Level, Policy, family};
 use crate::wire::{Edit, Endpoint, Json};
 
 /// What a route is and what is wanted of it.
@@ -49,8 +49,7 @@ pub fn enforce(order: &Order<'_>, body: &Json) -> Option<Enforced> {
     let said = wanted(body);
     let level = order.policy.level(order.asked.or(said))?;
     let requested = order.policy.force.or(order.asked).or(said);
-    let mut families = order.own.iter().chain(crate::catalog::reasoning::families());
-    let family = families.find(|family| family.holds(order.provider, order.model, form));
+    let family = family(order.own, order.provider, order.model, form);
     let mut note = format!("requested={}", requested.map_or("unsaid", Level::word));
     let mut fields = Fields::cleared(body);
     let sent = family.and_then(|family| Some((family, family.level(level, order.policy)?)));

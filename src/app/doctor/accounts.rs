@@ -5,8 +5,9 @@ use crate::app::env;
 use crate::cli::doctor::Finding;
 use crate::config::{Account, Paths, SecretSource, Settings};
 use crate::kit::Clock;
+use crate::ops::without_key;
 use crate::vault::home::Home;
-use crate::vault::{Strongbox, VaultError};
+use crate::vault::{Strongbox, Vault, VaultError};
 
 /// Whether the vault is there and open, where an account needs it.
 pub(super) fn vault(settings: &Settings, paths: &Paths, running: Option<&Running>) -> Vec<Finding> {
@@ -29,7 +30,12 @@ pub(super) fn vault(settings: &Settings, paths: &Paths, running: Option<&Running
         }
         (Ok(status), None) => Finding::ok(CHECK, format!("sound ({})", status.path.display())),
     };
-    vec![found]
+    // a running gateway tells it among its warnings, also where the vault opens for it alone
+    let open = running.is_none() && vault.look().is_ok_and(|status| !status.locked);
+    let labels = if open { vault.list().ok() } else { None };
+    let keyless = labels.and_then(|labels| without_key(settings, &labels));
+    let keyless = keyless.map(|words| Finding::warn(CHECK, words, ""));
+    std::iter::once(found).chain(keyless).collect()
 }
 
 /// How the accounts are; of a gateway that does not run, whether the variables that it would need are set here.

@@ -202,6 +202,19 @@ impl Board {
         rows
     }
 
+    /// The part of every budget that has most of it spent or set aside now.
+    pub(super) fn fullest(&mut self, at: Time) -> Vec<(usize, Period, Counter)> {
+        let rules = 0..self.rules.len();
+        let fullest = rules.map(|index| {
+            let period = self.period(self.rules[index].budget.counts.per, at);
+            let id = self.rules[index].id;
+            let mine = self.counters.iter().filter(|(key, _)| key.rule == id && key.since == period.start);
+            let most = mine.map(|(_, counter)| *counter).max_by_key(|one| one.spent.saturating_add(one.reserved));
+            (index, period, most.unwrap_or_default())
+        });
+        fullest.collect()
+    }
+
     /// Lets go of what a new counter makes needless: those before the last period, and, where clients name ever new
     /// sessions, those that were not used for a day before this call.
     fn forget(&mut self, fresh: &Key) {

@@ -9,12 +9,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use board::{Board, Counter, Key};
+use period::Period;
 pub use refused::{Full, Refused};
+use rule::Rule;
 pub use rule::Scope;
 
 use crate::config::{BudgetKind, Each, Per, Settings};
 use crate::kit::{Money, Time};
-use crate::store::{Durable, Entry, Ledger};
+use crate::store::{Durable, Entry, Ledger, Over};
 
 /// Every budget in force, and what is spent of it.
 #[derive(Default)]
@@ -76,7 +78,12 @@ impl Budgets {
             for (id, per) in new {
                 let period = board.period(per, now);
                 // asked under the lock: entries queued before it are in the sum, later ones are charged here
-                counts.push((id, period, ledger.spent(period.start)));
+                let over = match per {
+                    Per::Session => Over::Sessions,
+                    Per::Total => Over::Since(None),
+                    Per::Day | Per::Month => Over::Since(Some(period.start)),
+                };
+                counts.push((id, period, ledger.spent(over)));
             }
         }
         for (id, period, counting) in counts {
@@ -167,7 +174,7 @@ impl Budgets {
     pub fn lines(&self, now: Time) -> Vec<Line> {
         let mut board = self.board();
         let rows = board.now(now);
-        let line = |(at, (apart, session), period, counter): (usize, (String, String), period::Period, Counter)| {
+        let line_of = |(at, (apart, session), period, counter): (usize, (String, String), Period, Counter)| {
             let rule = &board.rules[at];
             let counts = &rule.budget.counts;
             let parts = [
@@ -178,19 +185,16 @@ impl Budgets {
                 "" => format!("no {what}"),
                 which => format!("{what} {which}"),
             });
-            Line {
-                name: Arc::clone(&rule.name),
-                of: of.collect::<Vec<_>>().join(", "),
-                kind: rule.budget.kind,
-                per: counts.per,
-                spent: counter.spent,
-                reserved: counter.reserved,
-                limit: rule.budget.limit,
-                resets: period.end,
-                counted: rule.counted,
-            }
+            line(rule, of.collect::<Vec<_>>().join(", "), period, counter)
         };
-        rows.into_iter().map(line).collect()
+        rows.into_iter().map(line_of).collect()
+    }
+
+    /// How every budget stands now, by the one part of it that has the least room; which part that is is not said.
+    pub fn fullest(&self, now: Time) -> Vec<Line> {
+        let mut board = self.board();
+        let rows = board.fullest(now);
+        rows.into_iter().map(|(at, period, counter)| line(&board.rules[at], String::new(), period, counter)).collect()
     }
 
     fn board(&self) -> MutexGuard<'_, Board> {
@@ -210,6 +214,20 @@ impl Drop for Reservation {
         if !self.keys.is_empty() {
             self.budgets.board().release(&self.keys, self.amount);
         }
+    }
+}
+
+fn line(rule: &Rule, of: String, period: Period, counter: Counter) -> Line {
+    Line {
+        name: Arc::clone(&rule.name),
+        of,
+        kind: rule.budget.kind,
+        per: rule.budget.counts.per,
+        spent: counter.spent,
+        reserved: counter.reserved,
+        limit: rule.budget.limit,
+        resets: period.end,
+        counted: rule.counted,
     }
 }
 

@@ -65,6 +65,14 @@ impl Refused {
         }
     }
 
+    /// The budget's name.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Spent(full) => &full.name,
+            Self::Unbounded { name, .. } | Self::Counting { name } => name,
+        }
+    }
+
     /// What else may still take the call.
     pub const fn within(&self) -> Within {
         match self {

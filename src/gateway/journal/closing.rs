@@ -1,6 +1,7 @@
 //! How a call's record is closed: what its answer consumed, what that costs, and where that is told.
 
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use super::super::gauge::Gauge;
 use super::super::tally::Uncounted;
@@ -8,6 +9,7 @@ use super::super::till::Asked;
 use super::Journal;
 use crate::kit::Usage;
 use crate::store::{Durable, Entry, Outcome, Spend};
+use crate::telemetry::overhead;
 use crate::wire::tokens::Unsaid;
 use crate::wire::usage::{Report, Split};
 
@@ -51,6 +53,7 @@ impl Journal {
     /// Records the call. Resolves when the record is durable; queued even if nobody waits.
     pub(in crate::gateway) fn finish(&mut self, outcome: Outcome, status: u16) -> Durable {
         let total_us = self.elapsed_us();
+        self.waited();
         match self.entry.take() {
             None => Box::pin(std::future::ready(())),
             Some(mut entry) => {
@@ -71,12 +74,20 @@ impl Journal {
                 if let Some(tap) = self.tap.take() {
                     tap.ends(&entry);
                 }
+                self.own = entry.provider.clone().zip(overhead(&entry));
                 self.books.telemetry.ended(&entry, self.trace.as_ref(), self.told.take(), &self.gaps);
                 match uncounted {
                     None => self.books.close(entry, &mut self.purse),
                     Some((unsaid, report)) => self.record_and_count(entry, report, unsaid),
                 }
             }
+        }
+    }
+
+    /// The answer's last bytes leave, which were held back for so long: what the gateway itself took is counted.
+    pub(in crate::gateway) fn released(&mut self, held: Duration) {
+        if let Some((provider, before)) = self.own.take() {
+            self.books.telemetry.meters.overhead(&provider, before.saturating_add(super::micros(held)));
         }
     }
 
@@ -96,5 +107,6 @@ impl Drop for Journal {
         if self.entry.is_some() {
             drop(self.finish(Outcome::Left, 499));
         }
+        self.released(Duration::ZERO);
     }
 }

@@ -8,6 +8,7 @@ mod row;
 mod schema;
 mod select;
 mod spend;
+mod spent;
 mod sums;
 mod totals;
 mod writer;
@@ -20,9 +21,9 @@ use rusqlite::{Connection, params, params_from_iter};
 
 pub use look::Look;
 
-use super::{By, Counting, Durable, Entry, Filter, Held, Hold, Lag, Ledger, LedgerError, Span, Total, prefix};
+use super::{By, Counting, Durable, Entry, Filter, Held, Hold, Lag, Ledger, LedgerError, Over, Span, Total, prefix};
 use crate::config::Keep;
-use crate::kit::{CallId, Time};
+use crate::kit::CallId;
 use writer::{Queue, Work};
 
 /// A ledger in a file. Dropping it writes what is queued and ends the writer.
@@ -83,9 +84,9 @@ impl Ledger for Sqlite {
         holds::all(&self.reader()).map_err(schema::refused(&self.path))
     }
 
-    fn spent(&self, since: Time) -> Counting {
+    fn spent(&self, over: Over) -> Counting {
         let (tell, told) = tokio::sync::oneshot::channel();
-        drop(self.queue.push(Work::Count(since, Some(tell))));
+        drop(self.queue.push(Work::Count(over, Some(tell))));
         Box::pin(async move { told.await.ok() })
     }
 

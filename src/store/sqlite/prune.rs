@@ -2,11 +2,14 @@
 
 use rusqlite::{Connection, Transaction, params};
 
+use super::spent;
 use crate::config::Keep;
 use crate::kit::Time;
 
 /// Entries that leave in one step, which takes about a millisecond.
 const STEP: usize = 64;
+/// Between two looks whether too many sessions of those that left are known.
+const BETWEEN: u32 = 500;
 
 /// What is left to take out.
 #[derive(Default)]
@@ -15,6 +18,8 @@ pub(super) struct Pruner {
     newest: Option<Time>,
     /// Whether the last look found nothing more.
     done: bool,
+    /// How many steps there were.
+    steps: u32,
 }
 
 impl Pruner {
@@ -45,9 +50,14 @@ impl Pruner {
         let age = i64::try_from(keep.age.as_micros()).unwrap_or(i64::MAX);
         let before = if is_too_large(&step, keep)? { i64::MAX } else { newest.as_micros().saturating_sub(age) };
         let most = STEP.max(written * 2);
+        spent::leave(&step, before, most as i64)?;
         let sql = "DELETE FROM calls WHERE at < ?1 AND id IN (SELECT id FROM calls ORDER BY id LIMIT ?2)";
         let left = step.prepare_cached(sql)?.execute(params![before, most as i64])?;
+        if self.steps.is_multiple_of(BETWEEN) {
+            spent::trim(&step)?;
+        }
         step.commit()?;
+        self.steps = self.steps.wrapping_add(1);
         self.done = left < most;
         Ok(())
     }

@@ -20,7 +20,7 @@ const COUNTS: usize = 10;
 const AMOUNTS: usize = 3;
 
 const UPSERT: &str = "INSERT INTO sums VALUES \
-     (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23,?24) \
+     (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23,?24,?25) \
      ON CONFLICT DO UPDATE SET first_id = min(first_id, excluded.first_id), last_id = max(last_id, excluded.last_id), \
      calls = calls + excluded.calls, \
      input = min(input + excluded.input, 1 << 61), cache_read = min(cache_read + excluded.cache_read, 1 << 61), \
@@ -41,6 +41,7 @@ struct Key<'a> {
     hour: i64,
     tenant: &'a str,
     client: &'a str,
+    project: &'a str,
     provider: &'a str,
     account: &'a str,
     model: &'a str,
@@ -60,6 +61,7 @@ impl<'a> Sums<'a> {
             hour: hour(entry.at),
             tenant: &entry.tenant,
             client: &entry.client,
+            project: entry.context.project.as_deref().unwrap_or_default(),
             provider: entry.provider.as_deref().unwrap_or_default(),
             account: entry.account.as_deref().unwrap_or_default(),
             model: entry.model.as_deref().unwrap_or_default(),
@@ -84,6 +86,7 @@ impl<'a> Sums<'a> {
                 key.hour,
                 key.tenant,
                 key.client,
+                key.project,
                 key.provider,
                 key.account,
                 key.model,

@@ -27,19 +27,24 @@ const SUMS: &str = "sum(calls), total(input), total(cache_read), total(cache_wri
 pub(super) fn totals(connection: &Connection, by: &[By], span: Span) -> rusqlite::Result<Vec<Total>> {
     // one state of the database for all that is read
     let step = connection.unchecked_transaction()?;
+    summed(&step, by, span)
+}
+
+/// The same within a step.
+pub(super) fn summed(step: &Connection, by: &[By], span: Span) -> rusqlite::Result<Vec<Total>> {
     let mut all = BTreeMap::new();
     match by.iter().map(|by| sums_key(*by)).collect::<Option<Vec<_>>>() {
         Some(keys) => {
             let (hours, edges) = hours(span);
             if let Some((first, last)) = hours {
                 let sql = grouped(&keys, SUMS, "sums WHERE hour >= ? AND hour < ?");
-                read(&step, &sql, vec![first.into(), last.into()], by.len(), &mut all)?;
+                read(step, &sql, vec![first.into(), last.into()], by.len(), &mut all)?;
             }
             for edge in edges {
-                from_calls(&step, by, edge, &mut all)?;
+                from_calls(step, by, edge, &mut all)?;
             }
         }
-        None => from_calls(&step, by, span, &mut all)?,
+        None => from_calls(step, by, span, &mut all)?,
     }
     let mut totals: Vec<Total> = all.into_values().collect();
     Total::sort(&mut totals);
@@ -88,9 +93,10 @@ const fn sums_key(by: By) -> Option<&'static str> {
         By::Provider => "provider",
         By::Account => "account",
         By::Client => "client",
+        By::Project => "project",
         By::Day => "date(hour * 3600, 'unixepoch')",
         By::Hour => "strftime('%Y-%m-%dT%H', hour * 3600, 'unixepoch')",
-        By::Project | By::Session | By::Branch | By::Run | By::Tier | By::Outcome => return None,
+        By::Session | By::Branch | By::Run | By::Tier | By::Outcome => return None,
     })
 }
 

@@ -4,16 +4,16 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::oneshot;
 
-use super::super::{Entry, Hold, Lag, Spent};
+use super::super::{Entry, Hold, Lag, Over, Spent};
 use super::choices::{self, Pruning};
 use super::prune::Pruner;
 use super::sums::{Sums, Times};
-use super::{holds, row};
+use super::{holds, row, spent};
 use crate::config::Keep;
-use crate::kit::{CallId, Time};
+use crate::kit::CallId;
 
 /// A commit that takes longer is said to lag.
 pub(super) const SLOW: Duration = Duration::from_secs(1);
@@ -64,8 +64,8 @@ pub(super) enum Work {
     Settle(Box<Entry>),
     /// Write what a call may cost at most.
     Hold(CallId, Box<Hold>),
-    /// Say what the calls cost that came since then.
-    Count(Time, Option<oneshot::Sender<Vec<Spent>>>),
+    /// Say what calls cost.
+    Count(Over, Option<oneshot::Sender<Vec<Spent>>>),
 }
 
 struct Pending {
@@ -242,6 +242,7 @@ fn prune(queue: &Queue, pruner: &mut Pruner, connection: &mut Connection, writte
 fn commit(connection: &mut Connection, batch: &mut [Pending], pruning: &mut Pruning) -> rusqlite::Result<()> {
     let step = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let (mut replaced, mut counted) = (Vec::new(), Vec::new());
+    let mut summed = 0;
     // in their order: a count holds the entries before it, and none behind it
     for (at, pending) in batch.iter().enumerate() {
         match &pending.work {
@@ -251,13 +252,14 @@ fn commit(connection: &mut Connection, batch: &mut [Pending], pruning: &mut Prun
                 holds::remove(&step, entry.id)?;
             }
             Work::Hold(id, hold) => holds::write(&step, *id, hold)?,
-            Work::Count(since, _) => counted.push((at, holds::spent(&step, *since)?)),
+            Work::Count(over, _) => {
+                sum_up(&step, &batch[summed..at], &std::mem::take(&mut replaced))?;
+                summed = at;
+                counted.push((at, spent::spent(&step, *over)?));
+            }
         }
     }
-    let mut sums = Sums::default();
-    batch.iter().filter_map(Pending::entry).for_each(|entry| sums.count(entry, Times::Added));
-    replaced.iter().for_each(|entry| sums.count(entry, Times::TakenAway));
-    sums.write(&step)?;
+    sum_up(&step, &batch[summed..], &replaced)?;
     for entry in batch.iter().filter_map(Pending::entry) {
         choices::write(&step, entry, pruning)?;
     }
@@ -269,4 +271,12 @@ fn commit(connection: &mut Connection, batch: &mut [Pending], pruning: &mut Prun
         }
     }
     Ok(())
+}
+
+/// Adds what was written to the sums by the hour, and takes away what it replaced.
+fn sum_up(step: &Transaction<'_>, written: &[Pending], replaced: &[Entry]) -> rusqlite::Result<()> {
+    let mut sums = Sums::default();
+    written.iter().filter_map(Pending::entry).for_each(|entry| sums.count(entry, Times::Added));
+    replaced.iter().for_each(|entry| sums.count(entry, Times::TakenAway));
+    sums.write(step)
 }
