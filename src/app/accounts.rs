@@ -12,6 +12,7 @@ use crate::config::edit::edit;
 use crate::config::roster::{self, NewAccount};
 use crate::config::{Account, Limits, Paths, SecretSource, Settings};
 use crate::kit::Secret;
+use crate::operator::Ask;
 use crate::ops;
 use crate::vault::{Item, Strongbox, Vault};
 
@@ -36,7 +37,10 @@ fn add(asked: &AddAccount, paths: &Paths, lines: &mut Lines<'_>) -> Result<(), F
     let known = settings.account(&asked.id).filter(|account| is_written(account, paths));
     let mut new = new_account(asked, known.map(|account| &**account), &settings)?;
     if let Some(account) = known {
-        return replace(asked, account, &vault, lines);
+        replace(asked, account, &vault, lines)?;
+        // a gateway that runs would see it by itself, only later
+        drop(questions::ask_if_running(paths, Ask::Accounts));
+        return Ok(());
     }
     let provider = settings.providers.get(&new.provider);
     let keyless = provider.is_some_and(|provider| provider.auth.optional || provider.auth.header.is_empty());

@@ -1,6 +1,7 @@
 //! What becomes a ledger entry: kept with the call from its arrival, recorded once however it ends.
 
 mod closing;
+mod passed;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -18,7 +19,7 @@ use super::purse::Purse;
 use super::router::Route;
 use super::tally::Held;
 use super::{Trace, session};
-use crate::accounts::{Bill, Guest, NotBefore};
+use crate::accounts::{Bill, Guest};
 use crate::history::Tap;
 use crate::kit::Fault;
 use crate::store::{Attempt, Choice, Context, Decision, Entry, Outcome, Spend};
@@ -244,17 +245,6 @@ impl Journal {
         }
     }
 
-    /// Notes why the accounts of a route were passed over.
-    pub(super) fn passed_over(&mut self, route: &str, not: &NotBefore) {
-        self.with(|entry| {
-            entry.decisions.extend(not.verdicts.iter().map(|verdict| Decision {
-                route: route.to_owned(),
-                account: verdict.account.clone(),
-                verdict: verdict.why.clone(),
-            }));
-        });
-    }
-
     /// Adds to the time spent waiting for an account.
     pub(super) fn parked(&mut self, waited_us: u64) {
         self.with(|entry| entry.parked_us += waited_us);
@@ -312,6 +302,7 @@ impl Journal {
 
     /// The call is refused, and the client reads why.
     pub(super) fn refused(&mut self, fault: &Fault) {
+        self.unasked(fault);
         if let Some(tap) = &mut self.tap {
             tap.begins(
                 fault.status(),

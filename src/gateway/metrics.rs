@@ -9,10 +9,11 @@ use crate::telemetry::Page;
 use crate::telemetry::exposition::Kind;
 
 /// The states of an account by their names.
-const STANDINGS: [(Standing, &str); 5] = [
+const STANDINGS: [(Standing, &str); 6] = [
     (Standing::Ready, "ready"),
     (Standing::Cooling, "cooling"),
     (Standing::HalfOpen, "half_open"),
+    (Standing::NoSecret, "no_secret"),
     (Standing::NeedsLogin, "needs_login"),
     (Standing::Disabled, "disabled"),
 ];
