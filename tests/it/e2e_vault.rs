@@ -163,6 +163,9 @@ async fn a_passphrase_unlocks_a_running_gateway_and_a_rekey_does_not_lock_it_out
     assert!(!wrong.status.success() && words(&wrong).1.contains("wrong passphrase"), "{wrong:?}");
     assert_eq!(safe.call().await.0, 503);
     safe.done(&["vault", "unlock"], "correct horse\n");
+    let both = safe.done(&["vault", "status"], "");
+    assert!(both.contains("here        locked") && both.contains("gateway     unlocked"), "{both}");
+    assert!(both.contains("the running gateway has it open") && !both.contains("run: keywheel vault unlock"), "{both}");
     assert_eq!(safe.call().await.0, 200);
 
     let args = ["vault", "rekey", "--passphrase-file", path(&one), "--new-passphrase-file", path(&two)];
