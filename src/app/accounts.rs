@@ -187,10 +187,10 @@ fn rm(asked: &RmAccounts, paths: &Paths, lines: &mut Lines<'_>) -> Result<(), Fa
     let accounts = ops::chosen(&settings, &asked.chosen.record()).map_err(Failure::new)?;
     if let Some(found) = accounts.iter().find(|account| !is_written(account, paths)) {
         return Err(Failure::new(format_args!(
-            "account {} is not in {}: it was found ({})",
+            "account {} is not in {}: {}",
             found.id,
             paths.file.display(),
-            found.origin
+            elsewhere(found)
         )));
     }
     let ids: Vec<&str> = accounts.iter().map(|account| account.id.as_str()).collect();
@@ -233,6 +233,17 @@ pub(super) fn confirmed(what: &str, lines: &mut Lines<'_>) -> Result<bool, Failu
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer).map_err(Failure::from)?;
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
+/// What to do about an account that stands in no file of ours.
+pub(super) fn elsewhere(account: &Account) -> String {
+    let origin = &account.origin;
+    match &account.secret {
+        SecretSource::Env(name) => {
+            format!("it was found ({origin}); unset {name} where keywheel is started, or start it with --no-discover")
+        }
+        _ => format!("it was found ({origin}); start keywheel with --no-discover to leave it out"),
+    }
 }
 
 /// Whether an account stands in the settings file, and was not found in the environment or built in.
