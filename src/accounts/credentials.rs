@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Refresher;
-use crate::config::Account;
+use crate::config::{Account, SecretSource};
 use crate::kit::{Fault, Kind, Secret};
 use crate::vault::{SecretError, Source};
 
@@ -33,6 +33,16 @@ impl Credentials {
         match &account.oauth {
             Some(oauth) => self.refresher(account)?.token(account, oauth).await.map(Some),
             None => self.source.resolve(account).await.map_err(|error| lacking(&error)),
+        }
+    }
+
+    /// Whether the account's secret is to be had, as far as a look tells: it reads files, and asks neither a program nor
+    /// an identity provider. `None` where only they know.
+    pub async fn look(&self, account: &Account) -> Option<Result<(), Fault>> {
+        match (&account.oauth, &self.refresher) {
+            (Some(oauth), Some(refresher)) => refresher.look(account, oauth).await,
+            (Some(_), None) | (None, _) if matches!(account.secret, SecretSource::Command { .. }) => None,
+            _ => Some(self.source.resolve(account).await.map(drop).map_err(|error| lacking(&error))),
         }
     }
 

@@ -40,7 +40,8 @@ impl Lease {
         &self.seat.account
     }
 
-    /// What the choice of this account was made from, for the record; `None` where there was nothing to choose.
+    /// What the choice of this account was made from, for the record; `None` where there was nothing to choose and no
+    /// account was kept away.
     /// `routes` are the names of those that were asked for, from the first on.
     pub fn choice(&self, routes: impl Fn(usize) -> String) -> Option<Choice> {
         self.choice.as_ref().map(|chosen| chosen.record(&routes))

@@ -11,6 +11,7 @@ mod group;
 mod guest;
 mod health;
 mod kept;
+mod lack;
 mod learned;
 mod lease;
 mod outcome;

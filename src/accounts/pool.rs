@@ -76,7 +76,9 @@ impl Pool {
             let Candidate { seat, route, .. } = candidates[at];
             match self.take(roster.seat(seat), &routes[route as usize], token, now) {
                 Ok(mut lease) => {
-                    if candidates.len() > 1 {
+                    // an account that was passed over for what passes is worth a word too
+                    let passed_over = || stops.iter().any(|(.., stop)| !matches!(stop, Stop::Never(_)));
+                    if candidates.len() > 1 || passed_over() {
                         let (candidates, home) = (std::mem::take(&mut candidates), home.is_some());
                         lease.choice = Some(Box::new(Chosen { roster, strategy, dice, home, at, candidates, stops }));
                     }
@@ -89,11 +91,15 @@ impl Pool {
                 }
             }
         }
-        let mut not = NotBefore::default();
-        // in the order of the configuration, as people know them
-        stops.sort_by_key(|(route, seat, _)| (*route, *seat));
-        stops.iter().for_each(|(_, seat, stop)| not.note(&roster.seat(*seat).account.id, stop));
-        Err(not)
+        Err(roster.not_before(stops))
+    }
+
+    /// What stands in the way of a call; `None` where some account could take it. None is taken.
+    pub fn outlook(&self, wanted: Wanted<'_>) -> Option<NotBefore> {
+        let roster = self.roster.load();
+        let (mut candidates, mut stops) = (Vec::new(), Vec::new());
+        roster.ask((0, &wanted), self.clock.now(), &mut candidates, &mut stops);
+        candidates.is_empty().then(|| roster.not_before(stops))
     }
 
     /// An account that could take a call now, and is not taken: for a question that is no call, such as that for the

@@ -11,7 +11,7 @@ use super::group::Group;
 use super::learned;
 use super::pace::Pace;
 use super::seat::Seat;
-use super::verdict::Stop;
+use super::verdict::{NotBefore, Stop};
 use super::wanted::Wanted;
 use crate::config::{Account, Limits, Settings};
 use crate::kit::{Clock, Time};
@@ -114,6 +114,14 @@ impl Roster {
                 Err(stop) => stops.push((route, at, stop)),
             }
         }
+    }
+
+    /// These stops together, in the order of the configuration, as people know them.
+    pub(super) fn not_before(&self, mut stops: Vec<(u32, u32, Stop)>) -> NotBefore {
+        let mut not = NotBefore::default();
+        stops.sort_by_key(|(route, seat, _)| (*route, *seat));
+        stops.iter().for_each(|(_, seat, stop)| not.note(&self.seat(*seat).account.id, stop));
+        not
     }
 
     /// The account at a place in the order of the configuration, as the lists of this roster name it.

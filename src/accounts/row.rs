@@ -35,6 +35,8 @@ pub enum Standing {
     Cooling,
     /// One call probes whether it is well again.
     HalfOpen,
+    /// Its secret is missing or locked.
+    NoSecret,
     /// Its login has ended; a person starts a new one.
     NeedsLogin,
     /// A person switched it off.
@@ -45,11 +47,15 @@ impl Seat {
     /// The account and its state at this moment.
     pub(super) fn row(&self, now: Time) -> Row {
         let rest = [&self.state.health, &self.group.health].into_iter().find_map(|health| health.lock().whole.clone());
-        let (standing, reason, since, until) = match rest {
+        let lack = self.state.lacks.get();
+        let (standing, reason, since, until) = match (lack, rest) {
             _ if self.account.disabled => (Standing::Disabled, "switched off by a person".to_owned(), None, None),
-            None => (Standing::Ready, self.resting_models(now), None, None),
-            Some(rest) if rest.needs_login() => (Standing::NeedsLogin, rest.reason.to_string(), Some(rest.since), None),
-            Some(rest) => {
+            (Some(lack), _) => (Standing::NoSecret, lack.why.into_owned(), Some(lack.since), None),
+            (None, None) => (Standing::Ready, self.resting_models(now), None, None),
+            (None, Some(rest)) if rest.needs_login() => {
+                (Standing::NeedsLogin, rest.reason.to_string(), Some(rest.since), None)
+            }
+            (None, Some(rest)) => {
                 let standing = if rest.half_open(now) { Standing::HalfOpen } else { Standing::Cooling };
                 (standing, rest.reason.to_string(), Some(rest.since), Some(rest.until))
             }

@@ -11,6 +11,7 @@ use super::choice::pico;
 use super::choose::Candidate;
 use super::group::Group;
 use super::health::{Gate, Health};
+use super::lack::Lacks;
 use super::learned::Share;
 use super::pace::Pace;
 use super::speed::Speed;
@@ -45,6 +46,8 @@ pub(super) struct State {
     pub(super) speed: Speed,
     /// When it was last taken, in microseconds since the epoch; 0 for never.
     pub(super) used: AtomicI64,
+    /// Whether its secret is to be had.
+    pub(super) lacks: Lacks,
     pub(super) health: Health,
 }
 
@@ -55,6 +58,7 @@ impl Seat {
         !self.disabled
             && self.models.is_empty()
             && wanted.tried.is_empty()
+            && self.state.lacks.is_none()
             && self.state.health.is_well()
             && self.pace.is_clear(now)
             && self.group.is_clear(wanted.need, now)
@@ -75,6 +79,9 @@ impl Seat {
         }
         if wanted.tried.iter().any(|tried| tried.id == self.account.id) {
             return Err(Stop::Never("already tried"));
+        }
+        if let Some(stop) = self.state.lacks.stop(now) {
+            return Err(stop);
         }
         for health in [&self.state.health, &self.group.health] {
             match health.gate(wanted.model, now) {

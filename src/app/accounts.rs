@@ -12,6 +12,7 @@ use crate::config::edit::edit;
 use crate::config::roster::{self, NewAccount};
 use crate::config::{Account, Limits, Paths, SecretSource, Settings};
 use crate::kit::Secret;
+use crate::operator::Ask;
 use crate::ops;
 use crate::vault::{Item, Strongbox, Vault};
 
@@ -36,7 +37,10 @@ fn add(asked: &AddAccount, paths: &Paths, lines: &mut Lines<'_>) -> Result<(), F
     let known = settings.account(&asked.id).filter(|account| is_written(account, paths));
     let mut new = new_account(asked, known.map(|account| &**account), &settings)?;
     if let Some(account) = known {
-        return replace(asked, account, &vault, lines);
+        replace(asked, account, &vault, lines)?;
+        // a gateway that runs would see it by itself, only later
+        drop(questions::ask_if_running(paths, Ask::Accounts));
+        return Ok(());
     }
     let provider = settings.providers.get(&new.provider);
     let keyless = provider.is_some_and(|provider| provider.auth.optional || provider.auth.header.is_empty());
@@ -183,10 +187,10 @@ fn rm(asked: &RmAccounts, paths: &Paths, lines: &mut Lines<'_>) -> Result<(), Fa
     let accounts = ops::chosen(&settings, &asked.chosen.record()).map_err(Failure::new)?;
     if let Some(found) = accounts.iter().find(|account| !is_written(account, paths)) {
         return Err(Failure::new(format_args!(
-            "account {} is not in {}: it was found ({})",
+            "account {} is not in {}: {}",
             found.id,
             paths.file.display(),
-            found.origin
+            elsewhere(found)
         )));
     }
     let ids: Vec<&str> = accounts.iter().map(|account| account.id.as_str()).collect();
@@ -229,6 +233,17 @@ pub(super) fn confirmed(what: &str, lines: &mut Lines<'_>) -> Result<bool, Failu
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer).map_err(Failure::from)?;
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
+/// What to do about an account that stands in no file of ours.
+pub(super) fn elsewhere(account: &Account) -> String {
+    let origin = &account.origin;
+    match &account.secret {
+        SecretSource::Env(name) => {
+            format!("it was found ({origin}); unset {name} where keywheel is started, or start it with --no-discover")
+        }
+        _ => format!("it was found ({origin}); start keywheel with --no-discover to leave it out"),
+    }
 }
 
 /// Whether an account stands in the settings file, and was not found in the environment or built in.

@@ -23,6 +23,7 @@ mod reload;
 mod replay;
 mod rests;
 mod review;
+mod secrets;
 mod settings;
 mod signals;
 mod start;

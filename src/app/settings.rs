@@ -16,8 +16,12 @@ pub(super) fn run(verb: &ConfigVerb, paths: &Paths, lines: &mut Lines<'_>) -> Re
         ConfigVerb::Schema => schema(lines),
         ConfigVerb::Path => path(paths, lines),
         ConfigVerb::Undo => {
-            undo(paths).map_err(edit_failed)?;
-            lines.say(format_args!("{} is as it was before the last change", paths.file.display()));
+            let kept = undo(paths).map_err(edit_failed)?;
+            lines.say(format_args!(
+                "{} is as it was before the last change; what it replaced, edits by hand included, is kept in {}",
+                paths.file.display(),
+                kept.display()
+            ));
             Ok(())
         }
         ConfigVerb::Set { key, value } => change(paths, key, value, lines),

@@ -8,6 +8,7 @@ use super::announce::{self, Announcement};
 use super::failure::Failure;
 use super::reload::{Governed, Sources, Wheel};
 use super::rests::Rests;
+use super::secrets::Watch;
 use super::signals::{Signals, Wish};
 use super::{detach, env, history, leader, logs, overrides, tokens};
 use crate::accounts::{Credentials, Pool, Refresher};
@@ -81,6 +82,7 @@ struct House {
     rests: Arc<Rests>,
     serving: Serving,
     exporter: Exporter,
+    secrets: Watch,
     doors: Vec<String>,
     first: First,
 }
@@ -113,6 +115,7 @@ impl House {
         let (gateway, refresher, exporter) = gateway(wires, &pool, prices, &records);
         open_books(&gateway, &settings, lines).await?;
         let over = Governed { pool: Arc::clone(&pool), gateway: gateway.clone(), ledger };
+        let secrets = Watch::new((&gateway, &pool), &settings, &vault, &clock);
         let wheel = Arc::new(Wheel::new(sources, settings.clone(), over, loaded.warnings));
         let desk = Desk::new(ops::Parts {
             settings: settings.clone(),
@@ -139,6 +142,7 @@ impl House {
             rests: Arc::new(rests),
             serving,
             exporter,
+            secrets,
             doors: urls,
             first,
         })
@@ -154,6 +158,7 @@ impl House {
         self.announce(serve, lines).await;
         let _kept = AbortOnDrop(tokio::spawn(Arc::clone(&self.rests).keep()));
         let _lists = AbortOnDrop(tokio::spawn(keep_lists(self.gateway.clone(), Arc::clone(&self.wheel))));
+        let _secrets = AbortOnDrop(tokio::spawn(self.secrets.keep()));
         let tokens = AbortOnDrop(tokio::spawn(tokens::keep(self.refresher.clone(), self.settings.clone())));
         loop {
             tokio::select! {

@@ -1,7 +1,7 @@
 //! `account enable` and `disable`, and `quota`.
 
 use super::failure::Failure;
-use super::{questions, settings};
+use super::{accounts, questions, settings};
 use crate::cli::Lines;
 use crate::cli::account::{Chosen, EnableAccounts};
 use crate::cli::quota::{self, Quota};
@@ -55,13 +55,17 @@ fn write(
 ) -> Result<usize, Failure> {
     let settings = settings::loaded(paths)?.settings;
     // one that was found in the environment stands in no file and is known to the running gateway alone
-    let accounts = match ops::chosen(&settings, &asked.record()) {
-        Ok(accounts) => accounts,
+    let chosen = match ops::chosen(&settings, &asked.record()) {
+        Ok(chosen) => chosen,
         Err(_) if lenient => return Ok(0),
         Err(refusal) => return Err(Failure::new(refusal)),
     };
     let own = paths.file.display().to_string();
-    let ids: Vec<&str> = accounts
+    if let Some(found) = chosen.iter().find(|account| !lenient && account.origin != own) {
+        let (id, why) = (&found.id, accounts::elsewhere(found));
+        return Err(Failure::new(format_args!("account {id} is not in {own}, so it cannot be switched there: {why}")));
+    }
+    let ids: Vec<&str> = chosen
         .iter()
         .filter(|account| !lenient || account.disabled || account.origin == own)
         .map(|account| account.id.as_str())

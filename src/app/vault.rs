@@ -170,6 +170,13 @@ fn advise(row: &VaultRow<'_>, notices: &[String], lines: &mut Lines<'_>) {
              keywheel vault rekey --by passphrase"
         ));
     }
+    if row.gateway == Some("unlocked") && !notices.is_empty() {
+        // nothing is to be done: what is locked is this command's own look
+        lines.say(
+            "the running gateway has it open; this command has not, and would need its passphrase to list the entries",
+        );
+        return;
+    }
     notices.iter().for_each(|notice| lines.say(notice));
     if notices.is_empty() && row.gateway == Some("locked") {
         lines.say("the running gateway has it locked; run: keywheel vault unlock");

@@ -45,7 +45,7 @@ pub fn show(lines: &mut Lines<'_>, format: Format, explained: &Explained) -> io:
     }
     if !explained.passed_over.is_empty() {
         lines.data("")?;
-        lines.data("no account was left:")?;
+        lines.data("passed over:")?;
         passed(lines, &explained.passed_over)?;
     }
     Ok(())

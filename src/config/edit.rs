@@ -72,15 +72,19 @@ where
 }
 
 /// Puts back the text before the last edit; called again, the one before that. What it replaces, hand edits included,
-/// is left in `keywheel.toml.undone`. Blocking.
-pub fn undo(paths: &Paths) -> Result<(), EditError> {
+/// is kept beside it, in the file that is given back. Blocking.
+pub fn undo(paths: &Paths) -> Result<PathBuf, EditError> {
     let file = open(paths)?;
     let _lock = Lock::wait(&beside(&file, "lock"))?;
     let Some((_, newest)) = generations(&file).pop() else { return Err(EditError::NothingToUndo(file)) };
     let earlier = text_of(&newest)?;
-    file::replace(&beside(&file, "undone"), text_of(&file)?.as_bytes())?;
+    // another undo may have left edits by hand there
+    let name = |number: u32| beside(&file, &if number == 1 { "undone".to_owned() } else { format!("undone.{number}") });
+    let kept = (1..).map(name).find(|name| !name.exists()).unwrap_or_else(|| beside(&file, "undone"));
+    file::replace(&kept, text_of(&file)?.as_bytes())?;
     file::replace(&file, earlier.as_bytes())?;
-    fs::remove_file(&newest).map_err(|error| FileError::Io("remove", newest, error).into())
+    fs::remove_file(&newest).map_err(|error| FileError::Io("remove", newest, error))?;
+    Ok(kept)
 }
 
 /// Sets one value and keeps the comments around it. Tables on the way are made where they are missing; fails when the

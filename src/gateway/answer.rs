@@ -104,6 +104,8 @@ impl Head {
             Kind::ClientLimit(hint) => Some(hint),
             Kind::Exhausted(_) | Kind::LedgerLag => Some(Duration::from_secs(1)),
             Kind::BudgetSpent(..) => None,
+            // a provider that keeps failing is left alone for a while, whose end is known
+            Kind::Upstream(_) | Kind::Unreachable if reset.is_some() => None,
             _ => return None,
         };
         let told = if let Kind::Exhausted(at) | Kind::BudgetSpent(at, _) = kind { at } else { None };

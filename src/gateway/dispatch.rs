@@ -1,6 +1,6 @@
 //! The way of one call: for each route and account, park, lease, try, and decide by the fault what comes next.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
@@ -152,7 +152,10 @@ impl Inner {
                 None => None,
             };
         }
-        Err(tries.fail(&NotBefore::default()))
+        let outlook = self.outlook(&call, plan);
+        let (fault, reset) = tries.give_up(&outlook);
+        journal.gave_up(&fault);
+        Err((fault, reset))
     }
 
     /// One attempt. A refused key is no rejected key while a newer one can be had.
@@ -257,6 +260,7 @@ impl Inner {
             .collect();
         // routes are a chain to fall back along; only a price is compared across them
         let together = if plan.strategy == Strategy::Cheapest { wanted.len() } else { 1 };
+        let first = OnceLock::new();
         let seek = || {
             let mut nearest = NotBefore::default();
             for (step, routes) in wanted.chunks(together).enumerate() {
@@ -265,17 +269,27 @@ impl Inner {
                     Err(not) => nearest.join(not),
                 }
             }
+            first.get_or_init(|| nearest.clone());
             Err(nearest)
         };
         let name = call.model.as_deref().unwrap_or_default();
         let line = tries.line(call);
         let (client, room) = (&call.caller.name, settings.parking.max_parked);
         let ticket = Ticket { plan: &line, client, deadline, room, call: call.id };
+        let began = Instant::now();
         journal.waits();
-        let found = self.parking.enter(&self.pool, &self.clock, ticket, seek).await;
-        journal.waited();
+        let mut found = self.parking.enter(&self.pool, &self.clock, ticket, seek).await;
+        if let Err(not) = &found
+            && timeout_at(deadline.max(began + SECRET), self.mended(settings, not)).await == Ok(true)
+        {
+            found = self.parking.enter(&self.pool, &self.clock, ticket, seek).await;
+        }
+        let waited = journal.waited();
         match &found {
             Ok(Chosen { at, lease, .. }) => {
+                if waited {
+                    journal.waited_for(name, first.get());
+                }
                 let route = |beside: usize| plan.routes[at - at % together + beside].name();
                 journal.chose(lease.choice(route));
             }

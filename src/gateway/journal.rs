@@ -1,6 +1,7 @@
 //! What becomes a ledger entry: kept with the call from its arrival, recorded once however it ends.
 
 mod closing;
+mod passed;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -18,7 +19,7 @@ use super::purse::Purse;
 use super::router::Route;
 use super::tally::Held;
 use super::{Trace, session};
-use crate::accounts::{Bill, Guest, NotBefore};
+use crate::accounts::{Bill, Guest};
 use crate::history::Tap;
 use crate::kit::Fault;
 use crate::store::{Attempt, Choice, Context, Decision, Entry, Outcome, Spend};
@@ -28,6 +29,8 @@ use crate::wire::{Call, Endpoint, Payload, error};
 
 /// Characters of a project, a session, a run or a branch that are kept.
 const LONGEST: usize = 256;
+/// A shorter wait is none.
+const SHORT: Duration = Duration::from_millis(1);
 
 /// The record of one call. Dropped unfinished, the client has left.
 pub(super) struct Journal {
@@ -250,28 +253,19 @@ impl Journal {
         }
     }
 
-    /// Notes why the accounts of a route were passed over.
-    pub(super) fn passed_over(&mut self, route: &str, not: &NotBefore) {
-        self.with(|entry| {
-            entry.decisions.extend(not.verdicts.iter().map(|verdict| Decision {
-                route: route.to_owned(),
-                account: verdict.account.clone(),
-                verdict: verdict.why.clone(),
-            }));
-        });
-    }
-
     /// The call begins to wait for an account. Should its client leave meanwhile, the wait is in its record too.
     pub(super) fn waits(&mut self) {
         self.waiting = Some(Instant::now());
     }
 
-    /// The wait is over; a moment is none.
-    pub(super) fn waited(&mut self) {
+    /// The wait is over. Whether it was one: a moment is none.
+    pub(super) fn waited(&mut self) -> bool {
         let waited = self.waiting.take().map(|since| since.elapsed()).unwrap_or_default();
-        if waited > Duration::from_millis(1) {
+        let long = waited > SHORT;
+        if long {
             self.with(|entry| entry.parked_us += micros(waited));
         }
+        long
     }
 
     /// Notes how hard the model of the attempt under way was told to think.
@@ -326,6 +320,7 @@ impl Journal {
 
     /// The call is refused, and the client reads why.
     pub(super) fn refused(&mut self, fault: &Fault) {
+        self.unasked(fault);
         if let Some(tap) = &mut self.tap {
             tap.begins(
                 fault.status(),

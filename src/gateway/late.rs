@@ -12,6 +12,7 @@ use super::answer::{Answer, Bytestream, Head};
 use super::dispatch::{Failed, Started};
 use super::relay::{Line, Relay};
 use crate::kit::{Fault, Kind};
+use crate::store::Outcome;
 use crate::wire::error;
 
 /// A call on its way to an answer.
@@ -42,8 +43,8 @@ async fn next(mut step: Step, line: Line) -> Option<(std::io::Result<Bytes>, Ste
             Step::Waiting(mut opening, None) => match tokio::time::timeout(line.keep_alive, &mut opening).await {
                 Err(_) => Step::Waiting(opening, line.frame()),
                 Ok(Ok(started)) if started.opened.events => relayed(started, &line),
-                Ok(Ok(_)) => {
-                    let fault = Fault::new(Kind::Broken, "the provider answered a stream request without a stream");
+                Ok(Ok(started)) => {
+                    let fault = no_stream(started);
                     return Some((Ok(error::event(&line.endpoint, &fault)), Step::Reset(fault)));
                 }
                 Ok(Err(Failed { fault, .. })) => {
@@ -58,6 +59,19 @@ async fn next(mut step: Step, line: Line) -> Option<(std::io::Result<Bytes>, Ste
             Step::Over => return None,
         };
     }
+}
+
+/// An answer that is no stream comes too late to be one. It is recorded as what it was.
+fn no_stream(started: Started) -> Fault {
+    let Started { opened, lease, mut journal } = started;
+    let kind = opened.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("no content type");
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    let words = format!("the provider answered a stream request without a stream ({kind}), after 200 was sent already");
+    let fault = Fault::new(Kind::Broken, words);
+    lease.failed(&fault);
+    journal.fault(&fault);
+    drop(journal.finish(Outcome::Broken, opened.status.as_u16()));
+    fault
 }
 
 fn relayed(started: Started, line: &Line) -> Step {

@@ -14,10 +14,11 @@ use crate::telemetry::exposition::Kind;
 type OfBudget = (&'static str, &'static str, fn(&Line) -> Money);
 
 /// The states of an account by their names.
-const STANDINGS: [(Standing, &str); 5] = [
+const STANDINGS: [(Standing, &str); 6] = [
     (Standing::Ready, "ready"),
     (Standing::Cooling, "cooling"),
     (Standing::HalfOpen, "half_open"),
+    (Standing::NoSecret, "no_secret"),
     (Standing::NeedsLogin, "needs_login"),
     (Standing::Disabled, "disabled"),
 ];

@@ -21,6 +21,7 @@ mod late;
 mod line;
 mod metrics;
 mod models;
+mod outlook;
 mod parking;
 mod probe;
 mod prospect;
@@ -29,6 +30,7 @@ mod reason;
 mod relay;
 mod restore;
 mod router;
+mod secrets;
 mod sending;
 mod session;
 mod tally;
@@ -54,7 +56,7 @@ use crate::accounts::{Credentials, Pool};
 use crate::catalog::prices::Prices;
 use crate::config::{Account, Live, Settings};
 use crate::history::Capture;
-use crate::kit::{Clock, Fault, Secret, Time};
+use crate::kit::{Clock, Fault, Time};
 use crate::redact::Known;
 use crate::store::{Ledger, LedgerError};
 use crate::telemetry::{Page, Telemetry};
@@ -95,6 +97,8 @@ struct Inner {
     upstream: upstream::Upstream,
     models: models::Directory,
     parking: parking::Parking,
+    /// Held while secrets are looked at, off the way of calls. An async mutex: a look reads files.
+    looking: tokio::sync::Mutex<()>,
     started: Time,
 }
 
@@ -110,7 +114,20 @@ impl Gateway {
         let models = models::Directory::default();
         let parking = parking::Parking::default();
         let started = clock.now();
-        Self(Arc::new(Inner { settings, clock, pool, credentials, known, books, upstream, models, parking, started }))
+        let looking = tokio::sync::Mutex::default();
+        Self(Arc::new(Inner {
+            settings,
+            clock,
+            pool,
+            credentials,
+            known,
+            books,
+            upstream,
+            models,
+            parking,
+            looking,
+            started,
+        }))
     }
 
     /// Calls under way.
@@ -136,6 +153,11 @@ impl Gateway {
     /// What was known of an account's secret is looked up afresh, on a person's word.
     pub fn forget(&self, account: &Account) {
         self.0.credentials.forget(account);
+    }
+
+    /// Looks which accounts have a secret and which have not; reads files, and perhaps asks a keychain.
+    pub async fn attend(&self) {
+        self.0.attend(&self.0.settings.now()).await;
     }
 
     /// Renews an account's token now, on a person's word.
@@ -210,24 +232,6 @@ impl Gate for Gateway {
 }
 
 impl Inner {
-    /// An account's secret; from here on no error can hold it.
-    async fn secret(&self, account: &Account) -> Result<Option<Secret>, Fault> {
-        let secret = self.credentials.of(account).await?;
-        if let Some(secret) = &secret {
-            self.known.learn(secret);
-        }
-        Ok(secret)
-    }
-
-    /// A secret newer than the refused one; from here on no error can hold it either.
-    async fn renewed(&self, account: &Account, refused: &Secret) -> Result<Option<Secret>, Fault> {
-        let newer = self.credentials.renewed(account, refused).await?;
-        if let Some(secret) = &newer {
-            self.known.learn(secret);
-        }
-        Ok(newer)
-    }
-
     async fn answer(self: Arc<Self>, call: Call) -> Answer {
         let settings = self.settings.now();
         let line = Line {

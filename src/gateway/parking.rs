@@ -30,6 +30,7 @@ pub(super) struct Parking {
 }
 
 /// Who waits, for what, and until when.
+#[derive(Clone, Copy)]
 pub(super) struct Ticket<'a> {
     /// What the line is for.
     pub(super) plan: &'a str,

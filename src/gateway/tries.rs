@@ -127,6 +127,13 @@ impl<'a> Tries<'a> {
         }
     }
 
+    /// What the client is told once the call was sent as often as it may be: what the last attempt failed with, and when
+    /// another call could do better.
+    pub(super) fn give_up(self, outlook: &NotBefore) -> (Fault, Option<Time>) {
+        let fault = self.last.unwrap_or_else(|| exhausted(outlook));
+        (given_up(fault, self.count), outlook.at)
+    }
+
     /// What the client is told when nothing is left to try: what the last attempt failed with, unless waiting for an
     /// account would have helped.
     pub(super) fn fail(self, not: &NotBefore) -> (Fault, Option<Time>) {
@@ -138,6 +145,15 @@ impl<'a> Tries<'a> {
         };
         (fault, not.at)
     }
+}
+
+/// The fault of the last attempt, saying that it was the last.
+fn given_up(mut fault: Fault, count: usize) -> Fault {
+    let Fault { message, said, .. } = &mut fault;
+    *message = format!("given up after {count} attempts, the most that one call gets; the last one: {message}").into();
+    // its status stays the provider's, its words are ours
+    said.iter_mut().for_each(|said| said.body.clear());
+    fault
 }
 
 /// When a second try at the same account makes sense; `None` where it does not.
@@ -167,7 +183,12 @@ const fn passes(kind: Option<Kind>) -> bool {
 fn exhausted(not: &NotBefore) -> Fault {
     let why: Vec<String> = not.verdicts.iter().take(5).map(|v| format!("{}: {}", v.account, v.why)).collect();
     let when = not.at.map_or(String::new(), |at| format!(" before {at}"));
-    let what = "wait, add an account, or route to another provider";
+    let lacking = |kind| matches!(kind, Some(Kind::VaultLocked | Kind::NoSecret));
+    // each of these says itself what to do
+    let what = match not.verdicts.iter().all(|verdict| lacking(verdict.kind)) {
+        true if !not.verdicts.is_empty() => "",
+        _ => "; wait, add an account, or route to another provider",
+    };
     let kinds = || not.verdicts.iter().filter_map(|verdict| verdict.kind);
     let kind = match kinds().next_back() {
         _ if not.busy || kinds().any(|kind| passes(Some(kind))) => Kind::Exhausted(not.at),
@@ -176,5 +197,8 @@ fn exhausted(not: &NotBefore) -> Fault {
         None => Kind::Exhausted(not.at),
         Some(last) => kinds().find(|kind| matches!(kind, Kind::Overloaded(_))).unwrap_or(last),
     };
-    Fault::new(kind, format!("no account can take this call{when} ({}); {what}", why.join("; ")))
+    if let ([only], "") = (not.verdicts.as_slice(), what) {
+        return Fault::new(kind, format!("account {}: {}", only.account, only.why));
+    }
+    Fault::new(kind, format!("no account can take this call{when} ({}){what}", why.join("; ")))
 }

@@ -65,6 +65,21 @@ pub(super) struct Way {
     pub(super) connect: Duration,
 }
 
+/// Who is asked, in the words of an error.
+pub(super) struct Place<'a> {
+    pub(super) name: &'a str,
+    /// Its address, without anything secret.
+    pub(super) at: &'a str,
+    /// The setting that says so.
+    pub(super) setting: &'a str,
+}
+
+impl<'a> Place<'a> {
+    fn of(provider: &'a Provider, way: &'a Way) -> Self {
+        Self { name: &provider.id, at: &way.origin, setting: "base_url" }
+    }
+}
+
 impl Way {
     /// The way of this account to that address.
     pub(super) fn of(settings: &Settings, provider: &Provider, account: &Account, url: &reqwest::Url) -> Self {
@@ -124,7 +139,7 @@ impl Upstream {
             match broken.get() {
                 // the client's side failed, and not the way to the provider
                 Some(kind) => Upload::fault(*kind),
-                None => unreachable(provider, &way, &error),
+                None => unreachable(&Place::of(provider, &way), &way, &error),
             }
         })?;
         lane.answered(&response);
@@ -135,7 +150,7 @@ impl Upstream {
     /// sent at all is what the kind of a fault says: `Unreachable` means that it was not.
     pub(super) async fn ask(
         &self,
-        provider: &Provider,
+        place: &Place<'_>,
         way: &Way,
         request: reqwest::Request,
         most: usize,
@@ -145,14 +160,14 @@ impl Upstream {
             if error.is_connect() {
                 lane.unconnected();
             }
-            unreachable(provider, way, &error)
+            unreachable(place, way, &error)
         })?;
         lane.answered(&response);
         let mut body = BytesMut::new();
-        while let Some(chunk) = response.chunk().await.map_err(|_| broken(&way.origin))? {
+        while let Some(chunk) = response.chunk().await.map_err(|_| broken(place.at))? {
             body.extend_from_slice(&chunk);
             if body.len() > most {
-                return Err(broken(&way.origin));
+                return Err(broken(place.at));
             }
         }
         Ok((response.status(), response.headers().clone(), body.freeze()))
@@ -220,7 +235,7 @@ fn broken(provider: &str) -> Fault {
 }
 
 /// What a failure before the response head means. Once the request may have been read, it is the provider's failure.
-fn unreachable(provider: &Provider, way: &Way, error: &reqwest::Error) -> Fault {
+fn unreachable(place: &Place<'_>, way: &Way, error: &reqwest::Error) -> Fault {
     let mut cause = error.source();
     let mut words = String::new();
     let mut refused = false;
@@ -229,14 +244,14 @@ fn unreachable(provider: &Provider, way: &Way, error: &reqwest::Error) -> Fault 
         refused |= inner.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::ConnectionRefused);
         cause = inner.source();
     }
+    let Place { name, at, setting } = place;
     let via = if way.proxy.is_some() { " through its proxy" } else { "" };
     if error.is_connect() || refused {
         let words = if error.is_timeout() { format!("no connection within {:?}", way.connect) } else { words };
-        let (id, origin) = (&provider.id, &way.origin);
         return Fault::new(
             Kind::Unreachable,
-            format!("cannot connect to {id} at {origin}{via}: {words}; check network and base_url"),
+            format!("cannot connect to {name} at {at}{via}: {words}; check network and {setting}"),
         );
     }
-    Fault::new(Kind::Upstream(502), format!("connection lost: {} closed before it answered{via}: {words}", provider.id))
+    Fault::new(Kind::Upstream(502), format!("connection lost: {name} closed before it answered{via}: {words}"))
 }

@@ -244,7 +244,7 @@ pub struct AccountRow {
     pub quota_group: Option<String>,
     /// The words by which it can be chosen with others.
     pub tags: Vec<String>,
-    /// `ready`, `cooling`, `half_open`, `needs_login` or `disabled`.
+    /// `ready`, `cooling`, `half_open`, `no_secret`, `needs_login` or `disabled`.
     pub state: String,
     /// Why, in words; empty when ready.
     pub reason: String,
@@ -270,7 +270,7 @@ pub struct QuotaRow {
     pub account: String,
     /// Its provider.
     pub provider: String,
-    /// `ready`, `cooling`, `half_open`, `needs_login` or `disabled`.
+    /// `ready`, `cooling`, `half_open`, `no_secret`, `needs_login` or `disabled`.
     pub state: String,
     /// Until when, RFC 3339.
     pub until: Option<String>,

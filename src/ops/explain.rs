@@ -5,7 +5,7 @@ use crate::config::Strategy;
 use crate::operator::explained::{CandidateRow, ChoiceRow, Explained, PassedRow};
 use crate::operator::{Refusal, Reply};
 use crate::store::choice::{Choice, Considered};
-use crate::store::{Entry, Ledger};
+use crate::store::{Entry, Ledger, Outcome};
 
 /// Explains one call from a ledger. Blocking.
 pub fn explain(ledger: &dyn Ledger, id: &str) -> Result<Reply, Refusal> {
@@ -30,7 +30,7 @@ fn explained(entry: &Entry) -> Explained {
         asked: entry.asked.clone(),
         sentence: sentence(entry),
         choices: entry.choices.iter().map(choice_row).collect(),
-        passed_over: entry.decisions.iter().map(passed).collect(),
+        passed_over: entry.decisions.iter().filter(|one| !one.account.is_empty()).map(passed).collect(),
         attempts: entry.attempts.iter().map(attempt).collect(),
     }
 }
@@ -38,16 +38,32 @@ fn explained(entry: &Entry) -> Explained {
 fn sentence(entry: &Entry) -> String {
     let waited = match entry.parked_us / 1000 {
         0 => String::new(),
-        millis => format!(" after {millis} ms of waiting"),
+        millis => format!(" after {millis} ms of waiting for an account"),
     };
-    let choices = match (entry.choices.len(), entry.attempts.len()) {
-        (0, 0) => "no account took the call",
-        (0, _) => "there was no choice, or it is longer ago than choices are kept (7 days, 100,000 calls)",
-        (1, _) => "one choice was made",
-        _ => "several choices were made",
-    };
-    let account = entry.account.as_deref().unwrap_or("no account");
-    format!("{account} had the call{waited}, which {}; {choices}", entry.outcome.word())
+    let told = told(entry);
+    match (&entry.account, entry.outcome) {
+        (None, Outcome::Left) => format!("the client left{waited}, and no account had the call"),
+        (None, _) => {
+            let why = told.map_or_else(String::new, |told| format!(": {told}"));
+            format!("no account took the call{waited}, and it was refused with {}{why}", entry.status)
+        }
+        (Some(account), outcome) => {
+            let why = match (told, entry.choices.len()) {
+                (Some(told), _) => format!(": {told}"),
+                (None, 0) => "; there was no choice, or it is longer ago than choices are kept (7 days, 100,000 calls)"
+                    .to_owned(),
+                (None, 1) => "; one choice was made".to_owned(),
+                (None, _) => "; several choices were made".to_owned(),
+            };
+            format!("{account} had the call{waited}, which {}{why}", outcome.word())
+        }
+    }
+}
+
+/// What a failed call was told in the end, where that was more than what an account said.
+fn told(entry: &Entry) -> Option<&str> {
+    let last = entry.decisions.last().filter(|last| last.account.is_empty() && entry.outcome == Outcome::Failed)?;
+    Some(&last.verdict)
 }
 
 fn choice_row(choice: &Choice) -> ChoiceRow {

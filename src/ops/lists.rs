@@ -155,6 +155,7 @@ pub(super) const fn word(standing: Standing) -> &'static str {
         Standing::Ready => "ready",
         Standing::Cooling => "cooling",
         Standing::HalfOpen => "half_open",
+        Standing::NoSecret => "no_secret",
         Standing::NeedsLogin => "needs_login",
         Standing::Disabled => "disabled",
     }

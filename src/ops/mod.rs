@@ -128,6 +128,20 @@ impl Desk {
         Ok(Reply::Done(format!("account {id} has a new token")))
     }
 
+    /// Answers; which accounts have a secret is looked up before that is told, and after a person may have changed it.
+    async fn attended(&self, ask: Ask) -> Result<Reply, Refusal> {
+        let tells = matches!(ask, Ask::Status | Ask::Accounts | Ask::Quota { .. } | Ask::Models { .. });
+        let changes = matches!(ask, Ask::Vault(_) | Ask::Heal(_) | Ask::Reload | Ask::RefreshAccount { .. });
+        if tells {
+            self.0.gateway.attend().await;
+        }
+        let reply = self.answer(ask).await;
+        if changes {
+            self.0.gateway.attend().await;
+        }
+        reply
+    }
+
     async fn answer(&self, ask: Ask) -> Result<Reply, Refusal> {
         let settings = self.0.settings.now();
         match ask {
@@ -172,7 +186,7 @@ impl Desk {
 
 impl Operator for Desk {
     fn ask(&self, ask: Ask) -> Answering<'_> {
-        Box::pin(self.answer(ask))
+        Box::pin(self.attended(ask))
     }
 
     fn call(&self, placed: Placed) -> Calling<'_> {

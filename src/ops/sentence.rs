@@ -23,6 +23,7 @@ pub(super) fn of(row: &Row, now: Time) -> String {
             )
         }
         Standing::HalfOpen => format!("{id} has rested, and the next call tries whether it is well again{why}{group}"),
+        Standing::NoSecret => format!("{id} takes no calls, since it has no secret: {}", row.reason),
         Standing::NeedsLogin => {
             format!("{id} takes no calls until somebody logs in{why}; run: keywheel account login {id}")
         }

@@ -21,9 +21,9 @@ async fn a_past_call_is_explained_by_the_gateway_and_without_it() {
     let explained = &rows[0];
     assert_eq!((&explained["id"], &explained["asked"]), (&json!(id), &json!("pool")));
     let choices = explained["choices"].as_array().expect("choices");
-    // three to choose from, then two, then one, which is no choice
-    assert_eq!(choices.len(), 2, "{explained}");
-    for (choice, count) in std::iter::zip(choices, [3, 2]) {
+    // three to choose from, then two, then one beside those that rest
+    assert_eq!(choices.len(), 3, "{explained}");
+    for (choice, count) in std::iter::zip(choices, [3, 2, 1]) {
         assert_eq!((&choice["strategy"], &choice["same_again"]), (&json!("least-busy"), &json!(true)));
         let candidates = choice["candidates"].as_array().expect("candidates");
         assert_eq!(candidates.len(), count);
@@ -41,4 +41,31 @@ async fn a_past_call_is_explained_by_the_gateway_and_without_it() {
     assert_eq!(json_lines(&rig.keywheel.run(["explain", &id, "--json"])), rows);
     let unknown = rig.keywheel.run(["explain", "ffffffffffff"]);
     assert!(!unknown.status.success());
+}
+
+#[tokio::test]
+async fn waiting_giving_up_and_an_unknown_model_are_explained_in_words() {
+    // with two providers an unknown name belongs to neither
+    let more = "[providers.two]\nadapter = \"openai\"\nbase_url = \"http://127.0.0.1:9\"\nmodels = [\"x\"]\n\
+                [[accounts]]\nid = \"t\"\nprovider = \"two\"\nsecret = { env = \"KEY_A\" }\n";
+    let rig = Rig::with(Setup::new(Persona::Openai), &["a"], |config| config.more(more));
+    let explained = async |model: &str| {
+        let response = rig.keywheel.client().post("/v1/chat/completions", &chat(model)).await;
+        (response.status, said(&rig.keywheel.run(["explain", response.header("x-keywheel-request-id")])))
+    };
+    rig.lab.on("a").then(Script::throttled(Hint::Millis(1500)));
+    let (status, words) = explained("lab/gpt-4o-mini").await;
+    assert_eq!(status, 200, "{words}");
+    assert!(words.contains("a had the call after 1") && words.contains(" ms of waiting for an account"), "{words}");
+    assert!(words.contains("; the call waited") && words.contains("until"), "{words}");
+
+    rig.lab.on("a").always(Script::throttled(Hint::Millis(100)));
+    let (status, words) = explained("lab/gpt-4o-mini").await;
+    assert_eq!(status, 429);
+    assert!(words.contains("which failed: given up after 5 attempts, the most that one call gets"), "{words}");
+
+    let (status, words) = explained("no-such-model").await;
+    assert_eq!(status, 404);
+    assert!(words.contains("no account took the call, and it was refused with 404: no account can call"), "{words}");
+    assert!(words.contains("\"no-such-model\""), "{words}");
 }

@@ -135,7 +135,8 @@ async fn a_locked_vault_is_told_with_the_command_and_other_accounts_go_on() {
         assert_eq!(safe.lab.seen().last().unwrap().key, "b", "a is locked, b goes on");
     }
     let rows = safe.done(&["account", "list"], "");
-    assert!(rows.lines().filter(|row| row.contains("lab")).all(|row| row.contains("ready")), "nobody rests: {rows}");
+    let states = ["a      lab       no_secret", "b      lab       ready"];
+    assert!(states.iter().all(|state| rows.contains(state)), "nobody rests: {rows}");
 
     safe.keywheel.write_config(&text_of(A));
     let body = safe.becomes(503).await;
@@ -162,6 +163,9 @@ async fn a_passphrase_unlocks_a_running_gateway_and_a_rekey_does_not_lock_it_out
     assert!(!wrong.status.success() && words(&wrong).1.contains("wrong passphrase"), "{wrong:?}");
     assert_eq!(safe.call().await.0, 503);
     safe.done(&["vault", "unlock"], "correct horse\n");
+    let both = safe.done(&["vault", "status"], "");
+    assert!(both.contains("here        locked") && both.contains("gateway     unlocked"), "{both}");
+    assert!(both.contains("the running gateway has it open") && !both.contains("run: keywheel vault unlock"), "{both}");
     assert_eq!(safe.call().await.0, 200);
 
     let args = ["vault", "rekey", "--passphrase-file", path(&one), "--new-passphrase-file", path(&two)];

@@ -310,3 +310,18 @@ async fn an_identity_provider_that_is_not_there_is_told_with_its_address() {
     assert!(matches!(fault.kind, Kind::StaleToken(_)) && !fault.message.contains("brought"), "{fault}");
     assert!(flow.vault.get("a").unwrap().unwrap().refreshing.is_none(), "nothing was sent, so nothing is spent");
 }
+
+#[tokio::test]
+async fn a_connection_that_fails_names_the_address_for_tokens() {
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let lines = format!(
+        "grant = 'client_credentials'\nclient_id = 'c'\nclient_secret = {{ env = 'CLIENT_SECRET' }}\n\
+         token_url = 'http://{closed}/oauth/token?tenant=hidden-word'\n"
+    );
+    let flow = Flow::new(Setup::default(), &lines);
+    let fault = flow.token().await.expect_err("nobody listens there");
+    let said = fault.to_string();
+    assert!(said.contains(&format!("the identity provider at http://{closed}/oauth/token: ")), "{said}");
+    assert!(said.contains("check network and oauth.token_url"), "{said}");
+    assert!(!said.contains("base_url") && !said.contains("hidden-word") && !said.contains(SECRET), "{said}");
+}

@@ -88,8 +88,30 @@ async fn a_call_is_sent_five_times_at_most_however_many_accounts_there_are() {
     for (script, keys) in [(broken(), ["a", "a", "b", "c", "d"]), (throttled(), ["a", "b", "c", "d", "e"])] {
         let rig = Rig::new(&accounts, "");
         drop(rig.lab.on_any().always(script));
-        let (status, headers, ..) = read(rig.call(CHAT).await).await;
+        let (status, headers, body, _) = read(rig.call(CHAT).await).await;
         assert!(status >= 429, "{status}");
         assert_eq!((rig.keys_seen(), header(&headers, "x-keywheel-attempts")), (keys.map(str::to_owned).to_vec(), "5"));
+        let said = String::from_utf8_lossy(&body);
+        assert!(said.contains("given up after 5 attempts, the most that one call gets; the last one: "), "{said}");
     }
+}
+
+#[tokio::test]
+async fn a_call_that_is_given_up_says_when_another_could_do_better() {
+    // all five rest when it ends, and none is left
+    let rig = Rig::new(&["a", "b", "c", "d", "e"], "");
+    drop(rig.lab.on_any().always(Script::throttled(keywheel::sim::lab::Hint::Seconds(40))));
+    let (status, headers, body, _) = read(rig.call(CHAT).await).await;
+    assert_eq!(status, 429, "{}", String::from_utf8_lossy(&body));
+    let wait: u64 = header(&headers, "retry-after").parse().expect("whole seconds");
+    assert!((30..=40).contains(&wait), "{wait}");
+    assert!(header(&headers, "x-keywheel-reset-at").contains('T'));
+
+    // the provider is left alone after five failures
+    let rig = Rig::new(&["a", "b", "c", "d", "e"], "");
+    drop(rig.lab.on_any().always(broken()));
+    let (status, headers, body, _) = read(rig.call(CHAT).await).await;
+    assert_eq!((status, header(&headers, "x-keywheel-attempts")), (500, "5"), "{}", String::from_utf8_lossy(&body));
+    let wait: u64 = header(&headers, "retry-after").parse().expect("whole seconds");
+    assert!((1..=15).contains(&wait) && header(&headers, "x-keywheel-reset-at").contains('T'), "{wait}");
 }

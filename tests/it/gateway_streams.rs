@@ -84,6 +84,20 @@ async fn a_late_failure_is_an_event_and_a_reset() {
 }
 
 #[tokio::test]
+async fn a_late_answer_that_is_no_stream_is_recorded_as_what_it_was() {
+    let rig = Rig::new(&["a"], "header_after = \"100ms\"\nkeep_alive = \"100ms\"\n");
+    let whole_answer = json!({"id": "x", "object": "chat.completion", "choices": []});
+    rig.lab.on("a").always(Script::json(200, &whole_answer).after(Duration::from_millis(400)));
+    let (status, _, body, whole) = read(rig.call(STREAM).await).await;
+    let text = String::from_utf8(body).expect("UTF-8");
+    assert!(status == 200 && !whole && text.contains("without a stream"), "{text}");
+    let entry = rig.ledger.list(&Filter::default()).expect("the ledger").remove(0);
+    assert_eq!((entry.outcome, entry.status), (Outcome::Broken, 200));
+    let why = entry.attempts[0].why.as_deref().unwrap_or_default();
+    assert!(why.contains("without a stream (application/json)"), "{why}");
+}
+
+#[tokio::test]
 async fn a_stream_that_falls_silent_is_kept_alive_and_then_given_up() {
     let rig = Rig::new(&["a"], "keep_alive = \"200ms\"\n[timeouts]\nstall = \"900ms\"\n");
     rig.lab.on("a").then(Script::chunks(5).hang(2));

@@ -4,7 +4,7 @@ use std::io::Read;
 
 use nix::sys::signal::Signal;
 
-use crate::home_support::{Home, chat, eventually, open_chat, streamed};
+use crate::home_support::{Home, Ran, chat, eventually, open_chat, streamed};
 use crate::store::mode;
 
 #[test]
@@ -269,4 +269,34 @@ fn in_the_background_a_wrong_setting_is_told_all_the_same() {
     home.configure("nonsense = 1\n");
     let words = home.run(&["serve", "-d"]).failed(4);
     assert!(words.contains("keywheel.toml:1"), "{words}");
+}
+
+#[test]
+fn an_account_from_the_environment_is_told_how_to_leave_it_out() {
+    let home = Home::new();
+    home.configure(
+        "[providers.cloud]\nadapter = \"openai\"\nbase_url = \"http://127.0.0.1:9\"\nenv = { key = [\"CLOUD_KEY\"] }\n",
+    );
+    for verb in ["rm", "disable"] {
+        let output = home.command(&["account", verb, "cloud"]).env("CLOUD_KEY", "canary").output().unwrap();
+        let told = Ran::of(output).failed(1);
+        assert!(told.contains("unset CLOUD_KEY where keywheel is started") && told.contains("--no-discover"), "{told}");
+    }
+}
+
+#[test]
+fn edits_by_hand_outlive_every_undo_and_are_told_of() {
+    let home = Home::new();
+    home.configure("");
+    home.run(&["config", "set", "parking.max_parked", "7"]).done();
+    home.run(&["config", "set", "parking.max_parked", "8"]).done();
+    let file = home.path().join("config/keywheel.toml");
+    let by_hand = std::fs::read_to_string(&file).unwrap() + "# by hand\n";
+    std::fs::write(&file, &by_hand).unwrap();
+    let output = home.command(&["config", "undo"]).output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    let kept = told.trim().rsplit("is kept in ").next().unwrap().to_owned();
+    assert!(told.contains("edits by hand included") && std::fs::read_to_string(&kept).unwrap() == by_hand, "{told}");
+    home.run(&["config", "undo"]).done();
+    assert_eq!(std::fs::read_to_string(&kept).unwrap(), by_hand, "another undo leaves it");
 }

@@ -63,6 +63,7 @@ mod e2e_history;
 mod e2e_home;
 mod e2e_http2;
 mod e2e_keys;
+mod e2e_lacks;
 mod e2e_ledger;
 mod e2e_ledger_crash;
 mod e2e_logins;

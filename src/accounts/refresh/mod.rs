@@ -6,6 +6,7 @@ pub mod code;
 pub mod exchange;
 mod faults;
 pub mod login;
+mod look;
 pub mod plan;
 mod slot;
 mod turn;

@@ -59,6 +59,8 @@ pub(super) fn look(settings: &Settings, running: Option<&Running>) -> Vec<Findin
     for row in &rows {
         let advice = match row.state.as_str() {
             "cooling" => format!("it heals by itself; try it: keywheel account test {}", row.id),
+            // its sentence says what to do
+            "no_secret" => String::new(),
             "needs_login" => format!("log in: keywheel account login {}", row.id),
             _ => continue,
         };

@@ -16,7 +16,7 @@ pub use machine::wait as machine_wait;
 pub use reply::{Heard, device, tokens};
 
 use self::fields::Fields;
-use super::upstream::{Upstream, Way};
+use super::upstream::{Place, Upstream, Way};
 use crate::accounts::refresh::{Asked, Asking, By, Device, Exchange, Refusal, Tokens, Why};
 use crate::catalog::oauth::ClientStyle;
 use crate::config::{Account, Live, Oauth};
@@ -154,6 +154,10 @@ impl Courier {
         };
         let parsed = url.parse::<reqwest::Url>();
         let mut url = parsed.map_err(|_| Refusal::new(Why::Client, "the address for tokens is not a URL"))?;
+        // what stands behind the path may be secret
+        let at = format!("{}{}", url.origin().ascii_serialization(), url.path());
+        let setting = if oauth_device(account, &url) { "oauth.device_url" } else { "oauth.token_url" };
+        let place = Place { name: "the identity provider", at: &at, setting };
         let mut way = Way::of(&settings, provider, account, &url);
         if direct {
             way.proxy = None;
@@ -167,7 +171,7 @@ impl Courier {
             outgoing
         };
         *outgoing.headers_mut() = headers;
-        let asked = self.upstream.ask(provider, &way, outgoing, LONGEST);
+        let asked = self.upstream.ask(&place, &way, outgoing, LONGEST);
         match tokio::time::timeout(PATIENCE, asked).await {
             Ok(Ok((status, headers, body))) => Ok(self.heard(status, &headers, body)),
             Ok(Err(fault)) => {
@@ -176,7 +180,7 @@ impl Courier {
             }
             Err(_) => Err(Refusal::new(
                 Why::Lost,
-                format!("the identity provider gave no answer within {} s", PATIENCE.as_secs()),
+                format!("the identity provider at {at} gave no answer within {} s", PATIENCE.as_secs()),
             )),
         }
     }
@@ -223,6 +227,12 @@ impl Exchange for Courier {
 fn oauth(account: &Account) -> Result<&Oauth, Refusal> {
     let none = || Refusal::new(Why::Client, "the account has no oauth settings; name a grant there");
     account.oauth.as_deref().ok_or_else(none)
+}
+
+/// Whether this is where a login by device code begins.
+fn oauth_device(account: &Account, url: &reqwest::Url) -> bool {
+    let device = account.oauth.as_ref().and_then(|oauth| oauth.device_url.as_deref());
+    device.is_some_and(|device| device.parse().is_ok_and(|device: reqwest::Url| device == *url))
 }
 
 fn address(url: Option<&String>) -> Result<String, Refusal> {
