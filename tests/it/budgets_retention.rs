@@ -131,24 +131,3 @@ fn sessions_that_left_are_known_up_to_a_number_and_calls_without_one_always() {
     assert_eq!(of(None), Some(Money::parse("7").unwrap()));
     assert_eq!((of(Some("s70000")), of(Some("s1"))), (Some(Money::parse("1").unwrap()), None));
 }
-
-#[test]
-fn a_ledger_whose_sums_knew_no_projects_learns_them_of_the_calls_it_has() {
-    let home = tempfile::tempdir().unwrap();
-    let path = home.path().join("ledger.sqlite");
-    let ledger = Sqlite::open(&path).unwrap();
-    calls().into_iter().for_each(|call| drop(ledger.record(call)));
-    ledger.flush();
-    drop(ledger);
-    // as the fifth step left it, with one call gone
-    let other = rusqlite::Connection::open(&path).unwrap();
-    let sql = include_str!("../../src/store/sqlite/migrations/4.sql");
-    let four = sql.strip_prefix("ALTER TABLE calls ADD COLUMN branch TEXT;").unwrap();
-    other.execute_batch(&format!("DROP TABLE sums; DROP TABLE gone; {four}; PRAGMA user_version = 5")).unwrap();
-    other.execute("DELETE FROM calls WHERE project = 'web'", []).unwrap();
-    drop(other);
-    let ledger = Sqlite::open(&path).unwrap();
-    let projects = ledger.totals(&[By::Project], Span::default()).unwrap();
-    let told: Vec<_> = projects.iter().map(|one| (one.keys[0].as_str(), one.calls, one.cost.exact())).collect();
-    assert_eq!(told, [("keys", 3, "10".to_owned()), ("", 2, "5".to_owned())]);
-}

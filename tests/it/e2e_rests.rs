@@ -126,7 +126,7 @@ async fn a_person_reads_why_it_rests_ends_it_and_switches_accounts() {
     until("it follows", SOON, async || account(&home, "b")["state"] == "ready").await;
     assert!(!home.read("config/keywheel.toml").contains("disabled"));
     assert!(!home.run(["account", "disable", "nobody"]).status.success());
-    assert!(words(&home.run(["account", "disable", "sim-a"])).1.contains("not in this file"));
+    assert!(words(&home.run(["account", "disable", "sim-a"])).1.contains("--no-discover"));
 }
 
 #[tokio::test]

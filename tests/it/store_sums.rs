@@ -119,7 +119,8 @@ fn a_ledger_without_sums_gets_them_from_its_calls() {
         listed: Some(Money::from_pico(8_000_000_000_000_000_000)),
         ..Spend::default()
     };
-    let calls = [Entry { spend, ..entry() }, entry(), Entry { client: "other".to_owned(), ..entry() }];
+    let context = Context { project: Some("web".to_owned()), ..Context::default() };
+    let calls = [Entry { spend, ..entry() }, entry(), Entry { client: "other".to_owned(), context, ..entry() }];
     let ledger = Sqlite::open(&path).unwrap();
     calls.iter().for_each(|call| drop(ledger.record(call.clone())));
     ledger.flush();
@@ -134,6 +135,9 @@ fn a_ledger_without_sums_gets_them_from_its_calls() {
     drop(other);
     let ledger = Sqlite::open(&path).unwrap();
     assert_eq!(all(&ledger, &[By::Client, By::Day], Span::default()).len(), before.len());
+    let of: Vec<_> =
+        all(&ledger, &[By::Project], Span::default()).into_iter().map(|one| (one.keys, one.calls)).collect();
+    assert_eq!(of, [(vec![String::new()], 2), (vec!["web".to_owned()], 1)]);
     let (was, is) = (&before[0], &all(&ledger, &[By::Client, By::Day], Span::default())[0]);
     assert_eq!((was.calls, was.cost, was.told, was.listed), (is.calls, is.cost, is.told, is.listed));
 }

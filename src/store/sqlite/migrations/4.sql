@@ -8,6 +8,7 @@ CREATE TABLE sums (
     hour           INTEGER NOT NULL,
     tenant         TEXT NOT NULL,
     client         TEXT NOT NULL,
+    project        TEXT NOT NULL,
     provider       TEXT NOT NULL,
     account        TEXT NOT NULL,
     model          TEXT NOT NULL,
@@ -29,12 +30,12 @@ CREATE TABLE sums (
     told_pico      INTEGER NOT NULL,
     listed_usd     INTEGER NOT NULL,
     listed_pico    INTEGER NOT NULL,
-    PRIMARY KEY (hour, tenant, client, provider, account, model)
+    PRIMARY KEY (hour, tenant, client, project, provider, account, model)
 ) STRICT, WITHOUT ROWID;
 
 INSERT INTO sums
-SELECT at / 3600000000, tenant, client, coalesce(provider, ''), coalesce(account, ''), coalesce(model, ''),
-       min(id), max(id), count(*),
+SELECT at / 3600000000, tenant, client, coalesce(project, ''), coalesce(provider, ''), coalesce(account, ''),
+       coalesce(model, ''), min(id), max(id), count(*),
        CAST(total(input) AS INTEGER), CAST(total(cache_read) AS INTEGER), CAST(total(cache_write) AS INTEGER),
        CAST(total(output) AS INTEGER), CAST(total(reasoning) AS INTEGER),
        count(input) - count(input + cost), sum(input IS NULL AND cost IS NULL AND status < 300), sum(estimated),
@@ -44,4 +45,4 @@ SELECT at / 3600000000, tenant, client, coalesce(provider, ''), coalesce(account
        coalesce(sum(CASE WHEN listed IS NOT NULL THEN cost END % 1000000000000), 0),
        coalesce(sum(CASE WHEN cost IS NOT NULL THEN listed END / 1000000000000), 0),
        coalesce(sum(CASE WHEN cost IS NOT NULL THEN listed END % 1000000000000), 0)
-FROM calls GROUP BY 1, 2, 3, 4, 5, 6;
+FROM calls GROUP BY 1, 2, 3, 4, 5, 6, 7;
