@@ -24,6 +24,7 @@ mod adapter_windows;
 mod budgets;
 mod budgets_retention;
 mod cli;
+mod cli_markdown;
 mod cli_price;
 mod config;
 mod config_discover;
