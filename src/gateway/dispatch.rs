@@ -13,15 +13,16 @@ use super::restore::{restored, veiled};
 use super::router::{Plan, Query};
 use super::tries::{Chosen, Repeat, Tries};
 use super::{Inner, Trace, expect, reason, session};
-use crate::accounts::{Lease, NotBefore, Wanted};
+use crate::accounts::{Lease, NotBefore, PROGRAM, Wanted};
 use crate::config::{Account, Settings, Strategy};
 use crate::kit::{Blame, Fault, Kind, Next, Time};
 use crate::redact::Unsent;
 use crate::store::Outcome;
 use crate::wire::{Call, Payload};
 
-/// The least that an account's secret is waited for, however impatient the client is.
-const SECRET: Duration = Duration::from_secs(10);
+/// The least that an account's secret is waited for, however impatient the client is: longer than a program may take for
+/// it, so that what became of the program is known.
+const SECRET: Duration = PROGRAM.saturating_add(Duration::from_secs(2));
 
 /// However many accounts there are, a call is sent no oftener. Each eligible account gets it once; what is sent besides
 /// counts too: one second chance for each route after a provider's failure, and what an account refused and was mended.

@@ -183,7 +183,7 @@ const fn passes(kind: Option<Kind>) -> bool {
 fn exhausted(not: &NotBefore) -> Fault {
     let why: Vec<String> = not.verdicts.iter().take(5).map(|v| format!("{}: {}", v.account, v.why)).collect();
     let when = not.at.map_or(String::new(), |at| format!(" before {at}"));
-    let lacking = |kind| matches!(kind, Some(Kind::VaultLocked | Kind::NoSecret));
+    let lacking = |kind: Option<Kind>| kind.is_some_and(Kind::lacks_secret);
     // each of these says itself what to do
     let what = match not.verdicts.iter().all(|verdict| lacking(verdict.kind)) {
         true if !not.verdicts.is_empty() => "",

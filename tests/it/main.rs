@@ -13,6 +13,7 @@
 #[cfg(target_os = "linux")]
 mod accounts;
 mod accounts_choice;
+mod accounts_lacks;
 mod accounts_limits;
 mod adapter;
 mod adapter_errors;
