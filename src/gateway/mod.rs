@@ -36,6 +36,7 @@ mod session;
 mod tally;
 mod till;
 mod tries;
+mod unnamed;
 mod upstream;
 mod worst;
 

@@ -198,7 +198,9 @@ fn exhausted(not: &NotBefore) -> Fault {
         Some(last) => kinds().find(|kind| matches!(kind, Kind::Overloaded(_))).unwrap_or(last),
     };
     if let ([only], "") = (not.verdicts.as_slice(), what) {
-        return Fault::new(kind, format!("account {}: {}", only.account, only.why));
+        let (named, why) = (format!("account {}", only.account), only.why.clone());
+        // some say themselves whose secret is not to be had
+        return Fault::new(kind, if why.starts_with(&named) { why } else { format!("{named}: {why}") });
     }
     Fault::new(kind, format!("no account can take this call{when} ({}){what}", why.join("; ")))
 }
