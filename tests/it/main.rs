@@ -92,6 +92,7 @@ mod gateway;
 mod gateway_budgets;
 mod gateway_limits;
 mod gateway_repeats;
+mod gateway_secrets;
 mod gateway_streams;
 mod history;
 mod home;
