@@ -13,6 +13,7 @@
 #[cfg(target_os = "linux")]
 mod accounts;
 mod accounts_choice;
+mod accounts_lacks;
 mod accounts_limits;
 mod adapter;
 mod adapter_errors;
@@ -92,6 +93,7 @@ mod gateway;
 mod gateway_budgets;
 mod gateway_limits;
 mod gateway_repeats;
+mod gateway_secrets;
 mod gateway_streams;
 mod history;
 mod home;
