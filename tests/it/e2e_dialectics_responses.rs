@@ -158,6 +158,7 @@ async fn an_answer_that_was_cut_short_or_refused_says_so() {
     for (deltas, finish, status, why) in [
         (json!({"content": "half of"}), "length", "incomplete", json!({"reason": "max_output_tokens"})),
         (json!({"content": "so"}), "content_filter", "incomplete", json!({"reason": "content_filter"})),
+        (json!({"content": ""}), "content_filter", "incomplete", json!({"reason": "content_filter"})),
         (json!({"content": "", "refusal": "I will not"}), "stop", "completed", Value::Null),
     ] {
         let trio = Trio::start("");
@@ -166,8 +167,13 @@ async fn an_answer_that_was_cut_short_or_refused_says_so() {
         trio.judge.on("judge").then(judged(std::slice::from_ref(&deltas), finish));
         let response = spoken(trio.ask("duel", STREAM).await).await;
         assert_eq!((&response["status"], &response["incomplete_details"]), (&json!(status), &why), "{response}");
-        let part = &response["output"][1]["content"][0];
-        assert_eq!(part["type"], if deltas["refusal"].is_string() { "refusal" } else { "output_text" }, "{response}");
+        let kind = match (deltas["refusal"].is_string(), &deltas["content"] == "") {
+            (true, _) => json!("refusal"),
+            (false, false) => json!("output_text"),
+            (false, true) => Value::Null,
+        };
+        assert_eq!(response["output"][1]["content"][0]["type"], kind, "{response}");
+        assert_eq!(trio.all_calls(), 3, "no other model is asked past a refusal");
     }
 }
 
@@ -182,7 +188,10 @@ async fn a_synthesis_that_breaks_off_ends_as_a_failed_response_and_a_reset() {
     let events: Vec<Value> = frames.iter().map(Frame::json).collect();
     let [.., failed, error] = &events[..] else { panic!("too few events: {events:?}") };
     assert_eq!((&failed["type"], &failed["response"]["status"]), (&json!("response.failed"), &json!("failed")));
-    assert!(failed["response"]["error"]["message"].is_string() && failed["response"]["output"][1].is_object());
+    assert!(failed["response"]["error"]["message"].is_string());
+    let said = &failed["response"]["output"][1];
+    assert_eq!((&said["status"], &said["content"][0]["text"]), (&json!("incomplete"), &json!("take an ")));
+    assert!(events.iter().any(|event| event["type"] == "response.output_item.done" && event["item"] == *said));
     assert_eq!((&error["type"], error["error"]["message"].is_string()), (&json!("error"), true));
     assert!(events.iter().enumerate().all(|(number, event)| event["sequence_number"] == number));
     assert_eq!(trio.record()["outcome"], "broken");

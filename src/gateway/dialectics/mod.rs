@@ -101,7 +101,7 @@ fn begin(inner: &Arc<Inner>, settings: &Settings, call: Call, name: &str) -> Res
     let cast = Arc::new(inner.cast(settings, &call.caller, name, wishes)?);
     let Asked { body, dialect, left_out } = dialect::read(&call, name)?;
     body::check(&body)?;
-    let most = inner.afford(settings, &call, &cast, body.bytes().len())?;
+    let most = inner.afford(settings, &call, &cast, &body)?;
     let scribe = Scribe::new(dialect, cast.report);
     let rules = settings.clients.get(&call.caller.name);
     let minutes = rules.is_none_or(|rules| rules.show_reasoning != Show::Hide);

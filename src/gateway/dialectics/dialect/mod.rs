@@ -36,38 +36,12 @@ pub(super) struct End {
     pub(super) finish: String,
     /// The usage of the synthesis alone, as its model told it in the words of chat.
     pub(super) own: Option<Value>,
-    /// The tokens of all legs, the plan and the synthesis.
-    pub(super) spent: Spent,
+    /// The same, read.
+    pub(super) judged: Option<Usage>,
+    /// What all legs, the plan and the synthesis took.
+    pub(super) spent: Usage,
     /// What programs are told.
     pub(super) about: Value,
-}
-
-/// Tokens that were spent together, as the models told them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Spent {
-    /// Input, fresh and cached.
-    pub(super) input: u64,
-    /// Of it, what came from a cache.
-    pub(super) cached: u64,
-    /// Of it, what was written to one.
-    pub(super) written: u64,
-    /// Output, with its reasoning.
-    pub(super) output: u64,
-    /// Of it, the reasoning.
-    pub(super) reasoning: u64,
-}
-
-impl Spent {
-    /// Adds what one call took.
-    pub(super) fn add(&mut self, usage: &Usage) {
-        let [_, cached, written, _, reasoning] = usage.sums();
-        let more = |sum: &mut u64, count: u64| *sum = sum.saturating_add(count);
-        more(&mut self.input, usage.total_input());
-        more(&mut self.cached, cached);
-        more(&mut self.written, written);
-        more(&mut self.output, usage.total_output());
-        more(&mut self.reasoning, reasoning);
-    }
 }
 
 /// A request as it was read.

@@ -46,7 +46,7 @@ impl Dialect for Responses {
     fn add(&mut self, delta: Map<String, Value>) -> Vec<Bytes> {
         let mut events = Vec::new();
         let text = |name: &str| delta.get(name).and_then(Value::as_str);
-        if let Some(thought) = text("reasoning_content").or_else(|| text("reasoning")) {
+        if let Some(thought) = text("reasoning_content") {
             events.extend(self.output.write(Kind::Reasoning, thought, None));
         }
         for (name, kind) in [("content", Kind::Text), ("refusal", Kind::Refusal)] {
@@ -76,13 +76,15 @@ impl Dialect for Responses {
     fn fail(&mut self, fault: &Fault) -> Vec<Bytes> {
         let said: Value = serde_json::from_slice(&error::body(fault)).unwrap_or_default();
         let said = &said["error"];
+        let mut events = self.output.break_off();
         let mut response = self.object("failed");
         response["error"] = json!({"code": said["code"], "message": said["message"]});
         response["output"] = self.output.items().into();
         // agents read the first, SDKs raise at the second
         let error = json!({"type": "error", "code": said["code"], "message": said["message"], "param": said["param"],
             "error": said});
-        self.numbered(vec![json!({"type": "response.failed", "response": response}), error])
+        events.extend([json!({"type": "response.failed", "response": response}), error]);
+        self.numbered(events)
     }
 
     fn whole(&mut self, end: End) -> Bytes {
@@ -122,8 +124,10 @@ impl Responses {
             response["incomplete_details"] = json!({"reason": why});
         }
         response["output"] = self.output.items().into();
-        response["usage"] = object::usage(&end.spent);
+        // the synthesis' own: clients take it for the length of their conversation
+        response["usage"] = end.judged.as_ref().map(object::usage).into();
         response["keywheel"] = end.about;
+        response["keywheel"]["usage"] = object::usage(&end.spent);
         response
     }
 }

@@ -2,9 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::super::{Spent, Title};
+use super::super::Title;
 use super::Kind;
 use super::tools::Callee;
+use crate::kit::Usage;
 
 /// An item of the output while it grows.
 pub(super) struct Item {
@@ -83,10 +84,11 @@ pub(super) fn response(title: &Title, asked: &Map<String, Value>, status: &str) 
     response
 }
 
-/// What all calls of the dialectic took together.
-pub(super) fn usage(spent: &Spent) -> Value {
-    json!({"input_tokens": spent.input,
-        "input_tokens_details": {"cached_tokens": spent.cached, "cache_write_tokens": spent.written},
-        "output_tokens": spent.output, "output_tokens_details": {"reasoning_tokens": spent.reasoning},
-        "total_tokens": spent.input.saturating_add(spent.output)})
+/// What calls took, in the words of this dialect.
+pub(super) fn usage(spent: &Usage) -> Value {
+    let [_, cached, written, _, reasoning] = spent.sums();
+    json!({"input_tokens": spent.total_input(),
+        "input_tokens_details": {"cached_tokens": cached, "cache_write_tokens": written},
+        "output_tokens": spent.total_output(), "output_tokens_details": {"reasoning_tokens": reasoning},
+        "total_tokens": spent.total()})
 }

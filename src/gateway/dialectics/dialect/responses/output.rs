@@ -98,6 +98,16 @@ impl Output {
         events
     }
 
+    /// Ends what is open where no more will come. No event tells of a call: an agent would run it.
+    pub(super) fn break_off(&mut self) -> Vec<Value> {
+        for item in self.items.iter_mut().filter(|item| item.status == "in_progress") {
+            if matches!(item.what, What::Call { .. }) {
+                item.status = "incomplete";
+            }
+        }
+        self.close(false)
+    }
+
     /// The words that are not yet ended.
     fn open(&self) -> Option<(usize, Kind)> {
         self.items.iter().enumerate().rev().find_map(|(at, item)| match item.what {

@@ -16,8 +16,8 @@ const KEPT: [(&str, &str); 3] = [
     ("prompt", "a stored prompt lies at one provider and not at the others; send its text as `input`"),
 ];
 
-/// What chat does not know, or has by another name.
-const OTHERS: [&str; 19] = [
+/// What chat does not know or has by another name, and what only chat knows: it would stand beside what is made here.
+const OTHERS: [&str; 25] = [
     "background",
     "client_metadata",
     "context_management",
@@ -25,18 +25,24 @@ const OTHERS: [&str; 19] = [
     "include",
     "input",
     "instructions",
+    "max_completion_tokens",
     "max_output_tokens",
+    "max_tokens",
     "max_tool_calls",
+    "messages",
     "metadata",
     "previous_response_id",
     "prompt",
     "reasoning",
+    "reasoning_effort",
+    "response_format",
     "store",
     "text",
     "tool_choice",
     "tools",
     "top_logprobs",
     "truncation",
+    "verbosity",
 ];
 
 /// What a response repeats of its request.
