@@ -31,7 +31,7 @@ struct Responses {
 
 /// What is added to an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum Words {
     Reasoning,
     Text,
     Refusal,
@@ -39,7 +39,7 @@ enum Kind {
 
 impl Dialect for Responses {
     fn minutes(&mut self, entry: &Entry) -> Vec<Bytes> {
-        let events = self.output.write(Kind::Reasoning, &entry.text, Some(&entry.tag));
+        let events = self.output.write(Words::Reasoning, &entry.text, Some(&entry.tag));
         self.numbered(events)
     }
 
@@ -47,9 +47,9 @@ impl Dialect for Responses {
         let mut events = Vec::new();
         let text = |name: &str| delta.get(name).and_then(Value::as_str);
         if let Some(thought) = text("reasoning_content") {
-            events.extend(self.output.write(Kind::Reasoning, thought, None));
+            events.extend(self.output.write(Words::Reasoning, thought, None));
         }
-        for (name, kind) in [("content", Kind::Text), ("refusal", Kind::Refusal)] {
+        for (name, kind) in [("content", Words::Text), ("refusal", Words::Refusal)] {
             if let Some(text) = text(name) {
                 events.extend(self.output.write(kind, text, None));
             }
@@ -66,7 +66,7 @@ impl Dialect for Responses {
     }
 
     fn close(&mut self, end: End) -> Vec<Bytes> {
-        let mut events = self.output.close(cut_short(&end.finish).is_none());
+        let mut events = self.output.close(cut_short(&end.finish).is_none(), &self.tools);
         let response = self.ended(end);
         let kind = format!("response.{}", response["status"].as_str().unwrap_or("completed"));
         events.push(json!({"type": kind, "response": response}));
@@ -88,7 +88,7 @@ impl Dialect for Responses {
     }
 
     fn whole(&mut self, end: End) -> Bytes {
-        drop(self.output.close(cut_short(&end.finish).is_none()));
+        drop(self.output.close(cut_short(&end.finish).is_none(), &self.tools));
         self.ended(end).to_string().into()
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::super::Title;
-use super::Kind;
+use super::Words;
 use super::tools::Callee;
 use crate::kit::Usage;
 
@@ -19,7 +19,7 @@ pub(super) struct Item {
 
 /// What an item is.
 pub(super) enum What {
-    Words(Kind),
+    Words(Words),
     Call {
         /// Its number in the chunks of the synthesis.
         index: u64,
@@ -37,8 +37,8 @@ impl Item {
             What::Words(kind) => {
                 let parts = if empty { json!([]) } else { json!([part(*kind, text)]) };
                 match kind {
-                    Kind::Reasoning => json!({"id": id, "type": "reasoning", "summary": parts, "status": status}),
-                    Kind::Text | Kind::Refusal => {
+                    Words::Reasoning => json!({"id": id, "type": "reasoning", "summary": parts, "status": status}),
+                    Words::Text | Words::Refusal => {
                         json!({"id": id, "type": "message", "status": status, "role": "assistant", "content": parts})
                     }
                 }
@@ -59,11 +59,11 @@ impl Item {
 }
 
 /// The part of an item that holds its text.
-pub(super) fn part(kind: Kind, text: &str) -> Value {
+pub(super) fn part(kind: Words, text: &str) -> Value {
     match kind {
-        Kind::Reasoning => json!({"type": "summary_text", "text": text}),
-        Kind::Text => json!({"type": "output_text", "text": text, "annotations": [], "logprobs": []}),
-        Kind::Refusal => json!({"type": "refusal", "refusal": text}),
+        Words::Reasoning => json!({"type": "summary_text", "text": text}),
+        Words::Text => json!({"type": "output_text", "text": text, "annotations": [], "logprobs": []}),
+        Words::Refusal => json!({"type": "refusal", "refusal": text}),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::super::{Asked, Title, wrong};
+use super::super::{Request, Title, wrong};
 use super::output::Output;
 use super::tools::Tools;
 use super::{Responses, items};
@@ -62,7 +62,7 @@ const REPEATED: [&str; 12] = [
 ];
 
 /// Reads a request.
-pub(in super::super) fn read(body: &Json, title: Title) -> Result<Asked, Fault> {
+pub(in super::super) fn read(body: &Json, title: Title) -> Result<Request, Fault> {
     let get = |name: &str| -> Result<Value, Fault> {
         let text = body.raw(name).unwrap_or(b"null");
         serde_json::from_slice(text)
@@ -104,7 +104,7 @@ pub(in super::super) fn read(body: &Json, title: Title) -> Result<Asked, Fault> 
     let left_out = tools.left_out.clone();
     let output = Output::new(&title.id);
     let dialect = Box::new(Responses { title, asked, tools, number: 0, begun: false, output });
-    Ok(Asked { body: chat, dialect, left_out })
+    Ok(Request { body: chat, dialect, left_out })
 }
 
 /// What chat has by another name.
