@@ -1,11 +1,15 @@
 //! An account's secret when it is needed; the one door between accounts and the vault.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Refresher;
 use crate::config::{Account, SecretSource};
 use crate::kit::{Fault, Kind, Secret};
-use crate::vault::{SecretError, Source};
+use crate::vault::{PATIENCE, SecretError, Source};
+
+/// The longest that a program may take for a secret.
+pub const PROGRAM: Duration = PATIENCE;
 
 /// The secrets of all accounts.
 #[derive(Clone)]

@@ -29,7 +29,7 @@ mod wanted;
 
 pub use bill::Bill;
 pub use choice::choose_again;
-pub use credentials::Credentials;
+pub use credentials::{Credentials, PROGRAM};
 pub use guest::Guest;
 pub use kept::{Kept, KeptAccount, KeptRest, KeptRests};
 pub use learned::Need;

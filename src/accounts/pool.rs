@@ -67,6 +67,7 @@ impl Pool {
         for (route, wanted) in (0..).zip(routes) {
             roster.ask((route, wanted), now, &mut candidates, &mut stops);
         }
+        roster.miss(&stops);
         let bound = affinity.filter(|_| keeps_sessions(strategy)).and_then(|key| self.sessions.get(key, now));
         let bound = bound.and_then(|id| roster.place(&id));
         let dice = Dice { turn: token, seed: mix(token), affinity };
@@ -155,6 +156,11 @@ impl Pool {
         if crowded || seat.breaker.admit(token, now).is_err() || !probed() || !admitted() {
             lease.unsent();
             return Err(Stop::Taken);
+        }
+        // the last, so that nothing else can make a turn to try useless
+        if let Err(stop) = seat.state.lacks.enter(now) {
+            lease.unsent();
+            return Err(stop);
         }
         lease.mark = seat.group.windows.take(wanted.model, hash, need, now);
         seat.group.ramp.count(tokens, now);

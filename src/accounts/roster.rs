@@ -116,6 +116,13 @@ impl Roster {
         }
     }
 
+    /// Notes with the accounts that a call passed over for want of a secret that it would have had them.
+    pub(super) fn miss(&self, stops: &[(u32, u32, Stop)]) {
+        let lacking = |stop: &Stop| matches!(stop, Stop::Person(_, kind) if kind.lacks_secret());
+        let missed = stops.iter().filter(|(.., stop)| lacking(stop));
+        missed.for_each(|(_, at, _)| self.seat(*at).state.lacks.miss());
+    }
+
     /// These stops together, in the order of the configuration, as people know them.
     pub(super) fn not_before(&self, mut stops: Vec<(u32, u32, Stop)>) -> NotBefore {
         let mut not = NotBefore::default();

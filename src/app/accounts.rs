@@ -12,7 +12,7 @@ use crate::config::edit::edit;
 use crate::config::roster::{self, NewAccount};
 use crate::config::{Account, Limits, Paths, SecretSource, Settings};
 use crate::kit::Secret;
-use crate::operator::Ask;
+use crate::operator::{Ask, Chosen};
 use crate::ops;
 use crate::vault::{Item, Strongbox, Vault};
 
@@ -39,7 +39,7 @@ fn add(asked: &AddAccount, paths: &Paths, lines: &mut Lines<'_>) -> Result<(), F
     if let Some(account) = known {
         replace(asked, account, &vault, lines)?;
         // a gateway that runs would see it by itself, only later
-        drop(questions::ask_if_running(paths, Ask::Accounts));
+        drop(questions::ask_if_running(paths, Ask::Heal(Chosen::Ids(vec![asked.id.clone()]))));
         return Ok(());
     }
     let provider = settings.providers.get(&new.provider);
@@ -190,7 +190,7 @@ fn rm(asked: &RmAccounts, paths: &Paths, lines: &mut Lines<'_>) -> Result<(), Fa
             "account {} is not in {}: {}",
             found.id,
             paths.file.display(),
-            elsewhere(found)
+            how_to_leave_out(found)
         )));
     }
     let ids: Vec<&str> = accounts.iter().map(|account| account.id.as_str()).collect();
@@ -236,7 +236,7 @@ pub(super) fn confirmed(what: &str, lines: &mut Lines<'_>) -> Result<bool, Failu
 }
 
 /// What to do about an account that stands in no file of ours.
-pub(super) fn elsewhere(account: &Account) -> String {
+pub(super) fn how_to_leave_out(account: &Account) -> String {
     let origin = &account.origin;
     match &account.secret {
         SecretSource::Env(name) => {

@@ -39,12 +39,21 @@ pub(super) fn invite(about: &Announcement<'_>, lines: &mut Lines<'_>) {
             "no provider key was found, so only the offline models answer; set one in the environment and start again",
         );
     }
+    if !key_file.exists() {
+        lines.say(gone(key_file));
+    }
     if let Some(line) = paste(doors, key_file) {
         lines.say(format_args!("\ntry it:\n  {line}"));
     }
-    if !key_file.exists() {
-        lines.say("client.key is gone; make a key with: keywheel client add NAME");
-    }
+}
+
+/// What somebody hears whose lines to paste read a key from a file that is gone, with its client.
+pub(super) fn gone(key_file: &Path) -> String {
+    format!(
+        "the first client key is gone, and lines that read it from its file do not work; make another with: \
+         (umask 077; keywheel client add default > {})",
+        quoted(&key_file.to_string_lossy())
+    )
 }
 
 /// What a new home does not do unless it is told to.
@@ -74,14 +83,17 @@ fn paste(doors: &[String], key_file: &Path) -> Option<String> {
     Some(format!("curl -N {call} -H 'content-type: application/json' -d '{BODY}'"))
 }
 
-/// How curl reaches a path of the gateway, with the key that the shell reads from its file.
+/// How curl reaches a path of the gateway, with the key that the shell reads from its file; by the socket, which needs
+/// none, where that file is gone.
 pub(super) fn reached(doors: &[String], path: &str, key_file: &Path) -> Option<String> {
     let to = |scheme: &str| doors.iter().find_map(|door| door.strip_prefix(scheme));
     let at = |url: String| quoted(&format!("{url}{path}"));
+    let by_socket = |socket: &str| format!("--unix-socket {} {}", quoted(socket), at("http://localhost".to_owned()));
     match (to("tcp://"), to("tls://"), to("unix://")) {
+        (.., Some(socket)) if !key_file.exists() => Some(by_socket(socket)),
         (Some(place), ..) => Some(format!("{} {}", at(format!("http://{}", reachable(place))), bearer(key_file))),
         (_, Some(place), _) => Some(format!("{} {}", at(format!("https://{}", reachable(place))), bearer(key_file))),
-        (.., Some(socket)) => Some(format!("--unix-socket {} {}", quoted(socket), at("http://localhost".to_owned()))),
+        (.., Some(socket)) => Some(by_socket(socket)),
         _ => None,
     }
 }

@@ -2,12 +2,13 @@
 
 use serde::Serialize;
 
+use super::announce;
 use super::failure::Failure;
 use crate::cli::table::Table;
 use crate::cli::{ClientVerb, Format, Lines, NewClient};
 use crate::config::Paths;
 use crate::kit::{Secret, file};
-use crate::serve::keys::{KeyError, KeyOptions, KeyRow, Keys, OVERLAP, STORE_FILE};
+use crate::serve::keys::{KEY_FILE, KeyError, KeyOptions, KeyRow, Keys, OVERLAP, STORE_FILE};
 
 /// Does what a verb asks for.
 pub(super) fn run(verb: &ClientVerb, paths: &Paths, lines: &mut Lines<'_>) -> Result<(), Failure> {
@@ -24,8 +25,13 @@ pub(super) fn run(verb: &ClientVerb, paths: &Paths, lines: &mut Lines<'_>) -> Re
             show_once(&key, lines)
         }
         ClientVerb::Rm { name } => {
+            let key_file = paths.state.join(KEY_FILE);
+            let was = key_file.exists();
             keys.remove(name).map_err(Failure::new)?;
             lines.say(format_args!("removed {name}; its key stops working within a second"));
+            if was && !key_file.exists() {
+                lines.say(announce::gone(&key_file));
+            }
             Ok(())
         }
     }

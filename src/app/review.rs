@@ -87,7 +87,7 @@ async fn review(
     // a terminal that is gone loses its bar and nothing else
     drop(bar.draw(0));
     let mut review = reviewer.read(&chunks, |done| drop(bar.draw(done))).await;
-    drop(bar.clear());
+    drop(bar);
     let mut patcher = Patcher::new(&git, &range, &changes);
     for finding in &mut review.findings {
         review.unfit += usize::from(!patcher.fit(finding).await);

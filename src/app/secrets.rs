@@ -50,7 +50,7 @@ impl Watch {
                 self.gateway.attend().await;
                 last = Some((seen.0, seen.1, self.clock.now()));
             }
-            tokio::time::sleep(if self.pool.any_lacks_secret() { SOON } else { LATER }).await;
+            tokio::time::sleep(if self.pool.awaits_vault() { SOON } else { LATER }).await;
         }
     }
 }

@@ -61,13 +61,13 @@ fn write(
         Err(refusal) => return Err(Failure::new(refusal)),
     };
     let own = paths.file.display().to_string();
-    if let Some(found) = chosen.iter().find(|account| !lenient && account.origin != own) {
-        let (id, why) = (&found.id, accounts::elsewhere(found));
+    if let Some(found) = chosen.iter().find(|account| !lenient && !accounts::is_written(account, paths)) {
+        let (id, why) = (&found.id, accounts::how_to_leave_out(found));
         return Err(Failure::new(format_args!("account {id} is not in {own}, so it cannot be switched there: {why}")));
     }
     let ids: Vec<&str> = chosen
         .iter()
-        .filter(|account| !lenient || account.disabled || account.origin == own)
+        .filter(|account| !lenient || account.disabled || accounts::is_written(account, paths))
         .map(|account| account.id.as_str())
         .collect();
     let mut turned = Vec::new();

@@ -47,7 +47,8 @@ impl Ranks {
         self.ranks.iter().find(|row| row.model.fits(&name)).map(|row| row.rank)
     }
 
-    /// Whether a model is no partner in a conversation: embeddings, images, speech.
+    /// Whether a model is no partner in a conversation (embeddings, images, speech), or answers elsewhere than at
+    /// chat/completions.
     pub fn is_apart(&self, model: &str) -> bool {
         let name = model.to_ascii_lowercase();
         self.apart.iter().any(|glob| glob.fits(&name))

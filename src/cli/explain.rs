@@ -52,5 +52,8 @@ pub fn show(lines: &mut Lines<'_>, format: Format, explained: &Explained) -> io:
 }
 
 fn passed(lines: &mut Lines<'_>, rows: &[PassedRow]) -> io::Result<()> {
-    rows.iter().try_for_each(|row| lines.data(format_args!("  {} could not: {}", row.account, row.why)))
+    rows.iter().try_for_each(|PassedRow { route, account, why }| match account.as_str() {
+        "" => lines.data(format_args!("  {route}: {why}")),
+        account => lines.data(format_args!("  {account} could not: {why}")),
+    })
 }

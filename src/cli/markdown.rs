@@ -167,7 +167,9 @@ impl<W: Write> Markdown<W> {
         self.to.style(RESET);
         self.to.hang()?;
         if self.held[indent..].starts_with('>') {
-            self.to.lead.replace_range(indent..=indent, "│");
+            // the mark and its space are the last two columns, however many a tab before them took
+            self.to.lead.truncate(self.to.lead.len().saturating_sub(2));
+            self.to.lead.push_str("│ ");
         }
         self.held = rest;
         Ok(())

@@ -27,7 +27,7 @@ pub struct ReviewDiff {
     /// How to write
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     pub format: ReviewFormat,
-    /// Begin no part that would cost more than is left of so many US dollars: 0.50
+    /// Stop before the review costs more than so many US dollars; the first part is always read: 0.50
     #[arg(long, value_name = "USD")]
     pub max_cost: Option<String>,
     /// A review that takes longer is given up: 60s, 5m

@@ -12,8 +12,12 @@ use super::load::validate;
 use super::problem::{Problem, Problems};
 use crate::kit::file::{self, FileError, Lock};
 
-/// How many earlier texts are kept beside the file.
+/// How many texts of each kind are kept beside the file.
 const GENERATIONS: usize = 10;
+
+/// The texts from before an edit, and those that an undo replaced: `keywheel.toml.bak.3`.
+const BEFORE: &str = "bak";
+const UNDONE: &str = "undone";
 
 /// What an edit did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +70,7 @@ where
         return Ok(Edited::Unchanged);
     }
     validate(paths, &after).map_err(EditError::Wrong)?;
-    keep(&file, &before)?;
+    keep(&file, BEFORE, &before)?;
     file::replace(&file, after.as_bytes())?;
     Ok(Edited::Written)
 }
@@ -76,12 +80,9 @@ where
 pub fn undo(paths: &Paths) -> Result<PathBuf, EditError> {
     let file = open(paths)?;
     let _lock = Lock::wait(&beside(&file, "lock"))?;
-    let Some((_, newest)) = generations(&file).pop() else { return Err(EditError::NothingToUndo(file)) };
+    let Some((_, newest)) = generations(&file, BEFORE).pop() else { return Err(EditError::NothingToUndo(file)) };
     let earlier = text_of(&newest)?;
-    // another undo may have left edits by hand there
-    let name = |number: u32| beside(&file, &if number == 1 { "undone".to_owned() } else { format!("undone.{number}") });
-    let kept = (1..).map(name).find(|name| !name.exists()).unwrap_or_else(|| beside(&file, "undone"));
-    file::replace(&kept, text_of(&file)?.as_bytes())?;
+    let kept = keep(&file, UNDONE, &text_of(&file)?)?;
     file::replace(&file, earlier.as_bytes())?;
     fs::remove_file(&newest).map_err(|error| FileError::Io("remove", newest, error))?;
     Ok(kept)
@@ -141,23 +142,26 @@ fn beside(file: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-fn keep(file: &Path, text: &str) -> Result<(), EditError> {
-    let kept = generations(file);
+/// Keeps a text as the newest of its kind, and no more of that kind than there may be; gives back where it lies.
+fn keep(file: &Path, kind: &str, text: &str) -> Result<PathBuf, EditError> {
+    let kept = generations(file, kind);
     let next = kept.last().map_or(1, |(number, _)| number + 1);
-    file::replace(&beside(file, &format!("bak.{next}")), text.as_bytes())?;
+    let newest = beside(file, &format!("{kind}.{next}"));
+    file::replace(&newest, text.as_bytes())?;
     let surplus = (kept.len() + 1).saturating_sub(GENERATIONS);
     for (_, old) in kept.into_iter().take(surplus) {
         fs::remove_file(&old).map_err(|error| FileError::Io("remove", old, error))?;
     }
-    Ok(())
+    Ok(newest)
 }
 
-/// The kept texts, oldest first.
-fn generations(file: &Path) -> Vec<(u64, PathBuf)> {
+/// The kept texts of a kind, oldest first.
+fn generations(file: &Path, kind: &str) -> Vec<(u64, PathBuf)> {
     let (Some(folder), Some(name)) = (file.parent(), file.file_name().and_then(|name| name.to_str())) else {
         return Vec::new();
     };
-    let number = |path: &Path| path.file_name()?.to_str()?.strip_prefix(name)?.strip_prefix(".bak.")?.parse().ok();
+    let prefix = format!("{name}.{kind}.");
+    let number = |path: &Path| path.file_name()?.to_str()?.strip_prefix(&prefix)?.parse().ok();
     let files = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
     let mut kept: Vec<_> = files.filter_map(|path| Some((number(&path)?, path))).collect();
     kept.sort();

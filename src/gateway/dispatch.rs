@@ -12,16 +12,18 @@ use super::parking::Ticket;
 use super::restore::{restored, veiled};
 use super::router::{Plan, Query};
 use super::tries::{Chosen, Repeat, Tries};
+use super::unnamed::unnamed;
 use super::{Inner, Trace, expect, reason, session};
-use crate::accounts::{Lease, NotBefore, Wanted};
+use crate::accounts::{Lease, NotBefore, PROGRAM, Wanted};
 use crate::config::{Account, Settings, Strategy};
 use crate::kit::{Blame, Fault, Kind, Next, Time};
 use crate::redact::Unsent;
 use crate::store::Outcome;
 use crate::wire::{Call, Payload};
 
-/// The least that an account's secret is waited for, however impatient the client is.
-const SECRET: Duration = Duration::from_secs(10);
+/// The least that an account's secret is waited for, however impatient the client is: longer than a program may take for
+/// it, so that what became of the program is known.
+const SECRET: Duration = PROGRAM.saturating_add(Duration::from_secs(2));
 
 /// However many accounts there are, a call is sent no oftener. Each eligible account gets it once; what is sent besides
 /// counts too: one second chance for each route after a provider's failure, and what an account refused and was mended.
@@ -148,8 +150,9 @@ impl Inner {
                 return Err((fault, None));
             }
             again = match tries.learn(chosen.at, lease, fault) {
-                Some(repeat) => self.repeat(repeat, settings, deadline, journal).await,
-                None => None,
+                // nobody waits for a try that will not be
+                Some(repeat) if tries.count < MOST_ATTEMPTS => self.repeat(repeat, settings, deadline, journal).await,
+                _ => None,
             };
         }
         let outlook = self.outlook(&call, plan);
@@ -299,32 +302,8 @@ impl Inner {
     }
 }
 
-/// The sentence without the names of accounts, for a client from whom they are kept.
-fn unnamed(sentence: &str, settings: &Settings) -> String {
-    settings.accounts.iter().fold(sentence.to_owned(), |words, account| {
-        let id = &account.id;
-        let words = words.replace(&format!("account {id}"), "an account");
-        // as the reasons of several accounts are listed
-        words.replace(&format!("({id}: "), "(").replace(&format!("; {id}: "), "; ")
-    })
-}
-
 /// Its key or token did not come in time, which says nothing against the account.
 fn late_secret(account: &Account) -> Fault {
     let id = &account.id;
     Fault::new(Kind::NoSecret, format!("the secret of account {id} has not come yet; send the request again"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_client_from_whom_accounts_are_kept_reads_none_of_their_names() {
-        let text = "[[accounts]]\nid = \"one\"\nprovider = \"sim\"\n[[accounts]]\nid = \"two\"\nprovider = \"sim\"\n";
-        let settings = crate::config::parse(text).expect("settings");
-        let said = "no account can take this call (one: it rests; two: the vault is locked); account two: wait";
-        let kept = "no account can take this call (it rests; the vault is locked); an account: wait";
-        assert_eq!(unnamed(said, &settings), kept);
-    }
 }

@@ -56,8 +56,8 @@ pub(super) struct Journal {
     told: Option<Box<Told>>,
     /// Between the pieces of a streamed answer.
     gaps: Gaps,
-    /// Who had the call, and what the gateway took until then: told once the answer has left.
-    own: Option<(String, u64)>,
+    /// What the gateway itself took, once the call is recorded: told when the answer has left.
+    overhead: Option<Overhead>,
     /// What became of the wish that a model think, for a header.
     reasoning: Option<String>,
     /// The call's place under the limits of its client, where it has any.
@@ -66,6 +66,14 @@ pub(super) struct Journal {
     pub(super) tap: Option<Box<Tap>>,
     /// What it has set aside of budgets.
     pub(super) purse: Purse,
+}
+
+/// What the gateway itself took of a call's time.
+struct Overhead {
+    /// The provider that had the call.
+    provider: String,
+    /// Microseconds until the call was recorded.
+    before_us: u64,
 }
 
 impl Journal {
@@ -128,7 +136,7 @@ impl Journal {
             trace,
             told,
             gaps: Gaps::default(),
-            own: None,
+            overhead: None,
             reasoning: None,
             guest: None,
             tap: None,

@@ -15,6 +15,9 @@ use crate::kit::{Fault, Kind};
 use crate::store::Outcome;
 use crate::wire::error;
 
+/// No content type that is registered is longer in bytes.
+const LONGEST_TYPE: usize = 64;
+
 /// A call on its way to an answer.
 type Opening = Pin<Box<dyn Future<Output = Result<Started, Failed>> + Send>>;
 
@@ -64,14 +67,22 @@ async fn next(mut step: Step, line: Line) -> Option<(std::io::Result<Bytes>, Ste
 /// An answer that is no stream comes too late to be one. It is recorded as what it was.
 fn no_stream(started: Started) -> Fault {
     let Started { opened, lease, mut journal } = started;
-    let kind = opened.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("no content type");
-    let kind = kind.split(';').next().unwrap_or_default().trim();
+    let kind = opened.headers.get(CONTENT_TYPE).map_or("no content type", media_type);
     let words = format!("the provider answered a stream request without a stream ({kind}), after 200 was sent already");
     let fault = Fault::new(Kind::Broken, words);
-    lease.failed(&fault);
+    // the same answer in time counts as no failure
+    drop(lease);
     journal.fault(&fault);
     drop(journal.finish(Outcome::Broken, opened.status.as_u16()));
     fault
+}
+
+/// A content type that may be repeated: it is the upstream's word, and goes to the client and into the ledger.
+fn media_type(value: &HeaderValue) -> &str {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'+' | b'.' | b'-');
+    let named = value.to_str().ok().and_then(|value| value.split(';').next()).map(str::trim);
+    let named = named.filter(|name| !name.is_empty() && name.len() <= LONGEST_TYPE && name.bytes().all(plain));
+    named.unwrap_or("another content type")
 }
 
 fn relayed(started: Started, line: &Line) -> Step {

@@ -52,6 +52,7 @@ impl Inner {
 
     /// How each budget stands, by the part of it that has the least room: clients and sessions make no series.
     fn budgets(&self, page: &mut Page) {
+        self.books.telemetry.meters.write_refusals(page);
         let lines = self.books.budgets.fullest(self.clock.now());
         let families: [OfBudget; 3] = [
             ("keywheel_budget_spent_usd", "What is spent of the fullest part of a budget.", |line| line.spent),

@@ -36,6 +36,7 @@ mod session;
 mod tally;
 mod till;
 mod tries;
+mod unnamed;
 mod upstream;
 mod worst;
 
@@ -97,8 +98,7 @@ struct Inner {
     upstream: upstream::Upstream,
     models: models::Directory,
     parking: parking::Parking,
-    /// Held while secrets are looked at, off the way of calls. An async mutex: a look reads files.
-    looking: tokio::sync::Mutex<()>,
+    looks: secrets::Looks,
     started: Time,
 }
 
@@ -114,7 +114,7 @@ impl Gateway {
         let models = models::Directory::default();
         let parking = parking::Parking::default();
         let started = clock.now();
-        let looking = tokio::sync::Mutex::default();
+        let looks = secrets::Looks::default();
         Self(Arc::new(Inner {
             settings,
             clock,
@@ -125,7 +125,7 @@ impl Gateway {
             upstream,
             models,
             parking,
-            looking,
+            looks,
             started,
         }))
     }

@@ -183,7 +183,7 @@ const fn passes(kind: Option<Kind>) -> bool {
 fn exhausted(not: &NotBefore) -> Fault {
     let why: Vec<String> = not.verdicts.iter().take(5).map(|v| format!("{}: {}", v.account, v.why)).collect();
     let when = not.at.map_or(String::new(), |at| format!(" before {at}"));
-    let lacking = |kind| matches!(kind, Some(Kind::VaultLocked | Kind::NoSecret));
+    let lacking = |kind: Option<Kind>| kind.is_some_and(Kind::lacks_secret);
     // each of these says itself what to do
     let what = match not.verdicts.iter().all(|verdict| lacking(verdict.kind)) {
         true if !not.verdicts.is_empty() => "",
@@ -198,7 +198,9 @@ fn exhausted(not: &NotBefore) -> Fault {
         Some(last) => kinds().find(|kind| matches!(kind, Kind::Overloaded(_))).unwrap_or(last),
     };
     if let ([only], "") = (not.verdicts.as_slice(), what) {
-        return Fault::new(kind, format!("account {}: {}", only.account, only.why));
+        let (named, why) = (format!("account {}", only.account), only.why.clone());
+        // some say themselves whose secret is not to be had
+        return Fault::new(kind, if why.starts_with(&named) { why } else { format!("{named}: {why}") });
     }
     Fault::new(kind, format!("no account can take this call{when} ({}){what}", why.join("; ")))
 }

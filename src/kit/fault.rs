@@ -180,6 +180,11 @@ impl Kind {
         }
     }
 
+    /// Whether an account's secret is not to be had.
+    pub const fn lacks_secret(self) -> bool {
+        matches!(self, Self::VaultLocked | Self::NoSecret)
+    }
+
     /// The HTTP status the client gets when nothing else can be tried. A refused account is 403 and not 401, so that
     /// clients do not ask their user for another key; spent money is 402, which no SDK retries.
     pub const fn status(self) -> u16 {

@@ -66,7 +66,7 @@ pub struct CandidateRow {
 pub struct PassedRow {
     /// `provider/model`, or the name that was asked for.
     pub route: String,
-    /// The account.
+    /// The account; empty where no account is the reason, as for a model that gave no answer to be weighed with others.
     pub account: String,
     /// Why not.
     pub why: String,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Merit {
-    /// Whether it holds conversations: not so embeddings, images, speech.
+    /// Whether it holds conversations at chat/completions: not so embeddings, images, speech, nor what answers elsewhere.
     pub chats: bool,
     /// Whether an account could take a call for it this moment.
     pub ready: bool,

@@ -1,5 +1,6 @@
 //! A recorded call in words: every candidate, its terms, and why it was taken or passed over.
 
+use super::legs;
 use crate::accounts::choose_again;
 use crate::config::Strategy;
 use crate::operator::explained::{CandidateRow, ChoiceRow, Explained, PassedRow};
@@ -30,7 +31,12 @@ fn explained(entry: &Entry) -> Explained {
         asked: entry.asked.clone(),
         sentence: sentence(entry),
         choices: entry.choices.iter().map(choice_row).collect(),
-        passed_over: entry.decisions.iter().filter(|one| !one.account.is_empty()).map(passed).collect(),
+        passed_over: entry
+            .decisions
+            .iter()
+            .filter(|one| legs::has(entry) || !one.account.is_empty())
+            .map(passed)
+            .collect(),
         attempts: entry.attempts.iter().map(attempt).collect(),
     }
 }
@@ -42,6 +48,10 @@ fn sentence(entry: &Entry) -> String {
     };
     let told = told(entry);
     match (&entry.account, entry.outcome) {
+        (None, outcome) if legs::has(entry) => {
+            let (became, id) = (became(outcome), entry.id);
+            format!("several models had the call, which {became}; see them: keywheel requests {id}")
+        }
         (None, Outcome::Left) => format!("the client left{waited}, and no account had the call"),
         (None, _) => {
             let why = told.map_or_else(String::new, |told| format!(": {told}"));
@@ -55,8 +65,19 @@ fn sentence(entry: &Entry) -> String {
                 (None, 1) => "; one choice was made".to_owned(),
                 (None, _) => "; several choices were made".to_owned(),
             };
-            format!("{account} had the call{waited}, which {}{why}", outcome.word())
+            format!("{account} had the call{waited}; it {}{why}", became(outcome))
         }
+    }
+}
+
+/// What became of a call.
+const fn became(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Completed => "completed",
+        Outcome::Failed => "failed",
+        Outcome::Broken => "broke off",
+        Outcome::Left => "was left by its client",
+        Outcome::Interrupted => "was interrupted",
     }
 }
 

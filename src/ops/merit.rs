@@ -27,7 +27,7 @@ pub(super) fn of(settings: &Settings, gateway: &Gateway, name: &str) -> Merit {
     };
     let Some(alias) = settings.models.get(name) else { return look(name).unwrap_or_default() };
     // routes are tried in order, so the first that is ready answers; without one, the first
-    let mut open = alias.route.iter().filter_map(|full| look(full));
-    let first = open.next().unwrap_or_default();
-    if first.ready { first } else { open.find(|merit| merit.ready).unwrap_or(first) }
+    let mut routes = alias.route.iter().filter_map(|full| look(full));
+    let first = routes.next().unwrap_or_default();
+    if first.ready { first } else { routes.find(|merit| merit.ready).unwrap_or(first) }
 }

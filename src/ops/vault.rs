@@ -47,11 +47,8 @@ pub(super) async fn warning(vault: &Arc<Strongbox>, settings: &Settings) -> Opti
     let mut own = settings.accounts.iter().filter(|account| matches!(account.secret, SecretSource::Vault(_)));
     let first = own.next()?.id.clone();
     let vault = Arc::clone(vault);
-    let look = move || Ok((vault.look()?.locked, vault.list().unwrap_or_default()));
-    let looked: Result<_, VaultError> = tokio::task::spawn_blocking(look).await.ok()?;
-    match looked {
-        Ok((true, _)) => Some(VaultError::Locked.to_string()),
-        Ok((false, labels)) => without_key(settings, &labels),
+    match tokio::task::spawn_blocking(move || vault.list()).await.ok()? {
+        Ok(labels) => without_key(settings, &labels),
         Err(VaultError::Missing(_)) => {
             Some(format!("there is no vault yet, but accounts need it; make it: keywheel account add {first}"))
         }

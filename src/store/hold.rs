@@ -117,4 +117,6 @@ pub struct Spent {
     pub model: Option<String>,
     /// What they cost.
     pub cost: Money,
+    /// When the last of them came, where sessions were asked for.
+    pub last: Time,
 }

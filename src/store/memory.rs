@@ -63,9 +63,9 @@ impl Ledger for Memory {
         let left = gone.iter().map(|((hour, names), cost)| (*hour, names.clone(), *cost));
         let wanted = |at: Time| !matches!(over, Over::Since(Some(since)) if at < since);
         let all = here.chain(left).filter(|(at, ..)| wanted(*at));
-        let spent = all.map(|(_, [client, project, session, provider, account, model], cost)| {
+        let spent = all.map(|(last, [client, project, session, provider, account, model], cost)| {
             let session_id = session.filter(|_| over == Over::Sessions);
-            Spent { client: client.unwrap_or_default(), project, session_id, provider, account, model, cost }
+            Spent { client: client.unwrap_or_default(), project, session_id, provider, account, model, cost, last }
         });
         Box::pin(std::future::ready(Some(spent.collect())))
     }

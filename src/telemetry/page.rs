@@ -60,6 +60,10 @@ impl Meters {
         for (action, rules) in [("mask", &self.masked), ("block", &self.blocked)] {
             rules.all().iter().for_each(|(rule, n)| page.whole(&[("action", action), ("rule", rule)], read(n)));
         }
+    }
+
+    /// Writes what budgets refused, by their names.
+    pub fn write_refusals(&self, page: &mut Page) {
         page.family(
             "keywheel_budget_refusals_total",
             Kind::Counter,

@@ -13,7 +13,7 @@ use super::printed::{self, Printed};
 use crate::kit::Clock;
 
 /// How long a program may take.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub const PATIENCE: Duration = Duration::from_secs(10);
 
 /// More than any token is long; a program that prints without end is cut off here.
 const OUTPUT_LIMIT: u64 = 64 << 10;

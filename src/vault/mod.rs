@@ -22,7 +22,7 @@ mod store;
 mod strongbox;
 mod wrap;
 
-pub use command::CommandError;
+pub use command::{CommandError, PATIENCE};
 pub use data_key::DataKey;
 pub use error::{Damage, VaultError};
 pub use item::{Item, ItemKind, Label};

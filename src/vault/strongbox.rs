@@ -96,7 +96,10 @@ impl Strongbox {
     /// Locks it until somebody unlocks it, also where it would open by itself.
     pub fn lock(&self) -> Result<(), VaultError> {
         self.turned(true);
-        self.home.lock(&self.vault)
+        let locked = self.home.lock(&self.vault);
+        // what was read before the key was forgotten is under the stamp of that turn
+        self.turns.fetch_add(1, Ordering::Release);
+        locked
     }
 
     /// The vault, made where there is none; unlocked where that takes no person. With sentences for the person.

@@ -52,7 +52,7 @@ const GOOD_ENOUGH: u8 = 45;
 
 impl Purpose {
     /// The model that the settings name, and where.
-    fn set(self, settings: &Settings) -> (Option<&str>, &'static str) {
+    fn named_in(self, settings: &Settings) -> (Option<&str>, &'static str) {
         match self {
             Self::Answer => (settings.ask.model.as_deref(), "model in [ask]"),
             Self::Message => (settings.commit.model.as_deref(), "model in [commit]"),
@@ -69,7 +69,7 @@ pub async fn choose(
     named: Option<&str>,
     settings: &Settings,
 ) -> Result<Option<Choice>, ChatError> {
-    let (set, place) = purpose.set(settings);
+    let (set, place) = purpose.named_in(settings);
     let said = named.map(|model| (model, "as you said")).or(set.map(|model| (model, place)));
     if let Some((model, why)) = said {
         return Ok(Some(Choice { model: model.to_owned(), why: why.to_owned(), by: By::Person }));
@@ -129,25 +129,31 @@ fn price(row: &ModelRow) -> Option<Money> {
     Money::parse(row.merit.sample_usd.as_deref()?).ok()
 }
 
-/// The reason in words.
+/// The reason in words, true of the models that were compared: the ready ones where this one is, else all that can be called.
 fn why(row: &ModelRow, purpose: Purpose, own: bool, default: bool) -> String {
+    let that = if row.merit.ready { "that is ready" } else { "that can be called" };
     let Some(rank) = row.merit.rank else {
         let which = match (own, default) {
-            (true, _) => "the first of your own names",
-            (false, true) => "the first of default_provider",
-            (false, false) => "the first that chats",
+            (true, _) => "of your own names ",
+            (false, true) => "of default_provider ",
+            (false, false) => "",
         };
-        return format!("{which}; none that can be called has a rank");
+        return format!("the first {which}{that}; it has no rank");
     };
     let day = &row.merit.ranked;
-    let among = if default && purpose != Purpose::Review { "of default_provider" } else { "that can be called" };
-    match purpose {
-        Purpose::Review => format!("review rank {rank} as of {day}, the highest that can be called"),
-        Purpose::Answer => match price(row) {
-            Some(price) if price > MODERATE => format!("rank {rank} as of {day}, the least dear {among}"),
-            _ => format!("rank {rank} as of {day}, the highest at a moderate price {among}"),
-        },
-        Purpose::Message if rank >= GOOD_ENOUGH => format!("rank {rank} as of {day}, the cheapest good enough {among}"),
-        Purpose::Message => format!("rank {rank} as of {day}, the highest {among}"),
+    let among = if default { format!("of default_provider {that}") } else { that.to_owned() };
+    match (purpose, price(row)) {
+        (Purpose::Review, _) => format!("review rank {rank} as of {day}, the highest {that}"),
+        (Purpose::Answer, Some(price)) if price > MODERATE => {
+            format!("rank {rank} as of {day}, the least dear {among}")
+        }
+        (Purpose::Answer, Some(_)) => format!("rank {rank} as of {day}, the highest at a moderate price {among}"),
+        // one that is known to be dear may have a higher rank
+        (Purpose::Answer, None) => {
+            format!("rank {rank} as of {day}, the highest {among} and not known to be dear; its price is not known")
+        }
+        (Purpose::Message, _) if rank < GOOD_ENOUGH => format!("rank {rank} as of {day}, the highest {among}"),
+        (Purpose::Message, Some(_)) => format!("rank {rank} as of {day}, the cheapest good enough {among}"),
+        (Purpose::Message, None) => format!("rank {rank} as of {day}, the highest {among}; its price is not known"),
     }
 }

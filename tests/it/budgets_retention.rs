@@ -131,3 +131,28 @@ fn sessions_that_left_are_known_up_to_a_number_and_calls_without_one_always() {
     assert_eq!(of(None), Some(Money::parse("7").unwrap()));
     assert_eq!((of(Some("s70000")), of(Some("s1"))), (Some(Money::parse("1").unwrap()), None));
 }
+
+#[test]
+fn a_session_of_today_keeps_its_budget_however_many_sessions_a_start_finds() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("ledger.sqlite");
+    let ledger = Sqlite::open(&path).unwrap();
+    let other = rusqlite::Connection::open(&path).unwrap();
+    let (now, week) = (at(NOW).as_micros(), 7 * 86_400_000_000_i64);
+    let many = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 66000) \
+                INSERT INTO gone SELECT 's' || i, 'c', '', 'lab', 'a', 'm', ?1, 1, 0 FROM n";
+    other.execute(many, [now - week]).unwrap();
+    other.execute("INSERT INTO gone VALUES ('today', 'c', '', 'lab', 'a', 'm', ?1, 7, 0)", [now - 60_000_000]).unwrap();
+    other.execute("INSERT INTO gone VALUES ('', 'c', '', 'lab', 'a', 'm', ?1, 9, 0)", [now - week]).unwrap();
+    let budgets: Arc<Budgets> = Arc::default();
+    let settings = config::parse("[budgets.session]\nlimit_usd = '100'\nper = 'session'\n").unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(budgets.apply(&ledger, &settings, at(NOW)));
+    let mut fresh = Entry { id: CallId::new(), at: at(NOW), ..entry() };
+    fresh.spend.cost = Some(Money::parse("1").unwrap());
+    fresh.context.session_id = Some("fresh".to_owned());
+    drop(budgets.settle(fresh, Vec::new(), |entry| ledger.record(entry)));
+    let lines = budgets.lines(at(NOW)).into_iter().map(|line| format!("{}: {}", line.of, line.spent.exact()));
+    let lines: Vec<String> = lines.collect();
+    assert_eq!(lines, ["no session: 9", "session today: 7", "session fresh: 1"], "only those of last week were let go");
+}

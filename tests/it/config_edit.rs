@@ -68,7 +68,7 @@ fn a_broken_file_is_not_edited_but_can_be_undone() {
     assert!(matches!(error, EditError::Broken(_)), "{error}");
     undo(&home.paths).unwrap();
     assert_eq!(text(&home), "keep_alive = '1s'\n");
-    let undone = fs::read_to_string(home.paths.config.join("keywheel.toml.undone")).unwrap();
+    let undone = fs::read_to_string(home.paths.config.join("keywheel.toml.undone.1")).unwrap();
     assert_eq!(undone, "keep_alive = = 'oops'\n", "what a person wrote by hand is not lost");
 }
 
@@ -84,6 +84,13 @@ fn undo_goes_back_step_by_step_through_ten_generations() {
         assert_eq!(text(&home), format!("keep_alive = \"{second}s\" # kept\n"));
     }
     assert!(matches!(undo(&home.paths), Err(EditError::NothingToUndo(_))));
+    // what undoing replaced is kept as long
+    edit(&home.paths, |document| set(document, &["keep_alive"], "113s")).unwrap();
+    let newest = undo(&home.paths).unwrap();
+    assert!(newest.ends_with("keywheel.toml.undone.11") && fs::read_to_string(newest).unwrap().contains("113s"));
+    let names = fs::read_dir(&home.paths.config).unwrap().map(|entry| entry.unwrap().file_name());
+    let undone = names.filter(|name| name.to_string_lossy().contains(".undone."));
+    assert_eq!(undone.count(), 10);
 }
 
 #[test]

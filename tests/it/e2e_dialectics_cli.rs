@@ -42,6 +42,10 @@ async fn with_json_a_script_gets_the_answer_the_legs_the_report_and_the_cost() {
     assert_eq!((&record["report"]["complied"], &record["report"]["agreed"]), (&json!(true), &json!(["it is grey"])));
     assert_eq!(record["cost_usd"], "0.0004", "two calls were answered");
     assert_eq!(record["id"], trio.record()["id"]);
+    let id = text(&record["id"]);
+    let explained = said(&trio.keywheel.run(["explain", id]));
+    let sentence = format!("several models had the call, which completed; see them: keywheel requests {id}");
+    assert!(explained.contains(&sentence) && explained.contains("  two/m: antithesis is absent: "), "{explained}");
 }
 
 #[tokio::test]

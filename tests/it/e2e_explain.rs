@@ -56,13 +56,16 @@ async fn waiting_giving_up_and_an_unknown_model_are_explained_in_words() {
     rig.lab.on("a").then(Script::throttled(Hint::Millis(1500)));
     let (status, words) = explained("lab/gpt-4o-mini").await;
     assert_eq!(status, 200, "{words}");
-    assert!(words.contains("a had the call after 1") && words.contains(" ms of waiting for an account"), "{words}");
+    assert!(
+        words.contains("a had the call after 1") && words.contains(" ms of waiting for an account; it completed"),
+        "{words}"
+    );
     assert!(words.contains("; the call waited") && words.contains("until"), "{words}");
 
     rig.lab.on("a").always(Script::throttled(Hint::Millis(100)));
     let (status, words) = explained("lab/gpt-4o-mini").await;
     assert_eq!(status, 429);
-    assert!(words.contains("which failed: given up after 5 attempts, the most that one call gets"), "{words}");
+    assert!(words.contains("; it failed: given up after 5 attempts, the most that one call gets"), "{words}");
 
     let (status, words) = explained("no-such-model").await;
     assert_eq!(status, 404);

@@ -9,6 +9,7 @@ use std::time::Duration;
 use keywheel::sim::lab::Setup;
 use keywheel::sim::{Lab, Persona};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use crate::e2e_rig::{chat, text, until, words};
 use crate::home_support::{Home, Ran};
@@ -298,6 +299,22 @@ async fn status_warns_of_a_vault_that_is_missing_or_locked() {
     assert!(!warned().contains("warning"), "{}", warned());
     safe.done(&["vault", "lock"], "");
     assert!(warned().contains("warning: the vault is locked; run: keywheel vault unlock"), "{}", warned());
+}
+
+#[tokio::test]
+async fn status_does_not_ask_for_keys_again_where_the_vault_cannot_be_listed() {
+    let safe = Safe::start(A, BY_FILE);
+    safe.done(&["account", "add", "a"], "sk");
+    let path = safe.keywheel.home().join("data/vault.sealed");
+    let mut content = std::fs::read(&path).unwrap();
+    // the last byte of the sealed body, under a checksum that is right
+    content.truncate(content.len() - 32);
+    *content.last_mut().unwrap() ^= 1;
+    let sum = Sha256::digest(&content);
+    content.extend(sum);
+    keywheel::kit::file::replace(&path, &content).unwrap();
+    let warned = safe.done(&["status"], "");
+    assert!(warned.contains("tampered with") && !warned.contains("--replace"), "{warned}");
 }
 
 #[test]

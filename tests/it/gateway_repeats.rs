@@ -97,6 +97,19 @@ async fn a_call_is_sent_five_times_at_most_however_many_accounts_there_are() {
 }
 
 #[tokio::test]
+async fn nobody_waits_for_a_sixth_time() {
+    let rig = Rig::new(&["a", "b", "c", "d", "e"], "");
+    for throttled in ["a", "b", "c", "d"] {
+        drop(rig.lab.on(throttled).always(Script::throttled(keywheel::sim::lab::Hint::Seconds(300))));
+    }
+    drop(rig.lab.on("e").always(overloaded().header("retry-after", "4")));
+    let began = Instant::now();
+    let (status, headers, ..) = read(rig.call(CHAT).await).await;
+    assert_eq!((status, header(&headers, "x-keywheel-attempts")), (503, "5"));
+    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
 async fn a_call_that_is_given_up_says_when_another_could_do_better() {
     // all five rest when it ends, and none is left
     let rig = Rig::new(&["a", "b", "c", "d", "e"], "");

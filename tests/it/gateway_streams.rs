@@ -95,6 +95,19 @@ async fn a_late_answer_that_is_no_stream_is_recorded_as_what_it_was() {
     assert_eq!((entry.outcome, entry.status), (Outcome::Broken, 200));
     let why = entry.attempts[0].why.as_deref().unwrap_or_default();
     assert!(why.contains("without a stream (application/json)"), "{why}");
+
+    // what an upstream says of itself is not repeated unless it is plain, and the account is no worse for it
+    for odd in ["text/sk-live_1234567890", "text/a b", &"x".repeat(65)] {
+        let odd = Script::json(200, &whole_answer).header("content-type", odd).after(Duration::from_millis(400));
+        drop(rig.lab.on("a").then(odd));
+        let (.., body, _) = read(rig.call(STREAM).await).await;
+        let text = String::from_utf8(body).expect("UTF-8");
+        assert!(text.contains("without a stream (another content type)"), "{text}");
+    }
+    for _ in 0..3 {
+        drop(read(rig.call(STREAM).await).await);
+    }
+    assert_eq!(rig.keys_seen().len(), 7, "the provider is asked every time");
 }
 
 #[tokio::test]

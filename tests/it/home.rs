@@ -29,6 +29,29 @@ fn a_fresh_home_serves_and_the_line_to_paste_names_a_key_that_works() {
 }
 
 #[test]
+fn where_the_first_client_is_gone_no_line_names_its_key_and_what_to_do_is_told() {
+    let home = Home::new();
+    drop(home.serve());
+    let key_file = home.state("client.key");
+    let told = home.run(&["client", "rm", "default"]);
+    let refill = format!("keywheel client add default > {}", key_file.display());
+    assert!(told.code == 0 && told.err.contains(&refill) && !key_file.exists(), "{told:?}");
+    let gateway = home.serve();
+    let words = gateway.said.join("\n");
+    assert!(words.contains(&refill) && words.contains("curl -N --unix-socket") && !words.contains("$(cat"), "{words}");
+    // as the shell would
+    std::fs::write(&key_file, home.run(&["client", "add", "default"]).done()).unwrap();
+    let address = gateway.address();
+    let key = std::fs::read_to_string(&key_file).unwrap();
+    eventually("the new key works", || chat(&address, key.trim(), &streamed("sim/echo")).starts_with("HTTP/1.1 200"));
+    drop(gateway);
+    assert!(home.serve().said.last().unwrap().contains("$(cat"), "the line names the file again");
+    // another client's end is no matter of the file
+    home.run(&["client", "add", "other"]).done();
+    assert!(!home.run(&["client", "rm", "other"]).err.contains("client.key"));
+}
+
+#[test]
 fn what_is_written_is_closed_to_other_users() {
     let home = Home::new();
     let _gateway = home.serve();

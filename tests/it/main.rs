@@ -13,6 +13,7 @@
 #[cfg(target_os = "linux")]
 mod accounts;
 mod accounts_choice;
+mod accounts_lacks;
 mod accounts_limits;
 mod adapter;
 mod adapter_errors;
@@ -24,6 +25,7 @@ mod adapter_windows;
 mod budgets;
 mod budgets_retention;
 mod cli;
+mod cli_markdown;
 mod cli_price;
 mod config;
 mod config_discover;
@@ -92,6 +94,7 @@ mod gateway;
 mod gateway_budgets;
 mod gateway_limits;
 mod gateway_repeats;
+mod gateway_secrets;
 mod gateway_streams;
 mod history;
 mod home;

@@ -9,7 +9,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::{Stream, stream};
 use http::{HeaderMap, StatusCode};
 use keywheel::kit::Money;
 use keywheel::operator::{Answering, Ask, Calling, Given, Operator, Placed, Refusal, Reply};
@@ -101,18 +101,22 @@ fn found(file: &str, line: usize, severity: &str, title: &str) -> Value {
     json!({"file": file, "line": line, "severity": severity, "title": title, "detail": "why", "replacement": null})
 }
 
-/// Answers every call with the next of these, and bills each.
+/// Answers every call with the next of these, and bills each. [`HANGS`] and [`BREAKS`] begin and do not end.
 struct Scripted {
     answers: Mutex<Vec<Result<String, u16>>>,
     prompts: Mutex<Vec<Value>>,
-    cost: &'static str,
+    /// Of the first call, the second, …, and all others; empty where it is not known.
+    costs: &'static [&'static str],
 }
+
+const HANGS: &str = "hangs";
+const BREAKS: &str = "breaks";
 
 impl Scripted {
     fn new(answers: impl IntoIterator<Item = Result<String, u16>>) -> Self {
         let mut answers: Vec<_> = answers.into_iter().collect();
         answers.reverse();
-        Self { answers: Mutex::new(answers), prompts: Mutex::default(), cost: "0.25" }
+        Self { answers: Mutex::new(answers), prompts: Mutex::default(), costs: &["0.25"] }
     }
 }
 
@@ -120,7 +124,11 @@ impl Operator for Scripted {
     fn ask(&self, ask: Ask) -> Answering<'_> {
         Box::pin(async move {
             match ask {
-                Ask::Request { .. } => Ok(Reply::Request(json!({"model": "m", "cost_usd": self.cost}))),
+                Ask::Request { .. } => {
+                    let call = self.prompts.lock().unwrap().len().min(self.costs.len());
+                    let cost = Some(self.costs[call - 1]).filter(|cost| !cost.is_empty());
+                    Ok(Reply::Request(json!({"model": "m", "cost_usd": cost})))
+                }
                 _ => Err(Refusal::new("not asked here")),
             }
         })
@@ -130,6 +138,7 @@ impl Operator for Scripted {
         let next = self.answers.lock().unwrap().pop().unwrap();
         self.prompts.lock().unwrap().push(serde_json::from_slice(&placed.body).unwrap());
         Box::pin(async move {
+            let begun = next.clone().unwrap_or_default();
             let (status, text) = match next {
                 Ok(text) => {
                     (200, json!({"choices": [{"index": 0, "message": {"content": text}, "finish_reason": "stop"}]}))
@@ -138,8 +147,13 @@ impl Operator for Scripted {
             };
             let mut headers = HeaderMap::new();
             headers.insert("x-keywheel-request-id", "id".parse().unwrap());
-            headers.insert("content-type", "application/json".parse().unwrap());
-            let body: Pin<Box<_>> = Box::pin(stream::iter([Ok(Bytes::from(text.to_string()))]));
+            let kind = if [HANGS, BREAKS].contains(&begun.as_str()) { "text/event-stream" } else { "application/json" };
+            headers.insert("content-type", kind.parse().unwrap());
+            let body: Pin<Box<dyn Stream<Item = _> + Send>> = match begun.as_str() {
+                HANGS => Box::pin(stream::pending()),
+                BREAKS => Box::pin(stream::empty()),
+                _ => Box::pin(stream::iter([Ok(Bytes::from(text.to_string()))])),
+            };
             Ok(Given { status: StatusCode::from_u16(status).unwrap(), headers, body })
         })
     }
@@ -148,6 +162,11 @@ impl Operator for Scripted {
 fn reviewer<'a>(operator: &'a Scripted, most: Option<&str>) -> Reviewer<'a> {
     let most = most.map(|most| Money::parse(most).unwrap());
     Reviewer { operator, model: "m", parallel: 1, patience: Duration::from_secs(10), most, project: None }
+}
+
+/// With half a dollar and no time.
+fn hasty(operator: &Scripted) -> Reviewer<'_> {
+    Reviewer { patience: Duration::from_millis(30), ..reviewer(operator, Some("0.5")) }
 }
 
 #[tokio::test]
@@ -213,6 +232,36 @@ async fn a_part_that_fails_is_named_and_so_is_what_the_budget_left_out() {
     let review = reviewer(&paid, Some("0.5")).read(&chunks, |_| ()).await;
     assert_eq!((review.read, review.failed.len()), (2, 1));
     assert!(review.failed[0].why.contains("the budget of"), "{:?}", review.failed);
+}
+
+#[tokio::test]
+async fn a_budget_counts_what_nobody_waits_for_and_ends_where_a_cost_is_not_known() {
+    let chunks = [chunk(&[("a.rs", 1..=3)]), chunk(&[("b.rs", 1..=3)]), chunk(&[("c.rs", 1..=3)])];
+    let scripted = |answers: [&str; 3], costs| {
+        let answers = answers.map(|answer| Ok(answer.to_owned()));
+        Scripted { costs, ..Scripted::new(answers) }
+    };
+    let slow = scripted([HANGS, BREAKS, "[]"], &["0.25"]);
+    let review = hasty(&slow).read(&chunks, |_| ()).await;
+    let whys: Vec<&str> = review.failed.iter().map(|row| row.why.as_str()).collect();
+    assert!(whys[0].contains("no answer within") && whys[1].contains("broke off"), "{whys:?}");
+    assert!(whys[2].contains("allows no further part; $0.500000 is spent"), "{whys:?}");
+    assert_eq!((review.cost_usd.as_deref(), review.cost_partial), (Some("0.5"), false));
+
+    for begun in [HANGS, BREAKS] {
+        let blind = scripted([begun, "[]", "[]"], &[""]);
+        let review = hasty(&blind).read(&chunks, |_| ()).await;
+        assert_eq!((blind.prompts.lock().unwrap().len(), review.read, review.failed.len()), (1, 0, 3), "{begun}");
+        assert!(review.failed[1].why.contains("part's cost is not known"), "{:?}", review.failed);
+    }
+
+    let partly = scripted(["[]", BREAKS, "[]"], &["0.25", "", "0.25"]);
+    let review = reviewer(&partly, None).read(&chunks, |_| ()).await;
+    assert_eq!((review.read, review.cost_usd.as_deref(), review.cost_partial), (2, Some("0.5"), true));
+    assert!(markdown(&review).contains("Cost: at least $0.5."), "{}", markdown(&review));
+    // what was refused has cost nothing
+    let refused = Scripted { costs: &[""], ..Scripted::new([Err(500)]) };
+    assert!(!reviewer(&refused, None).read(&chunks[..1], |_| ()).await.cost_partial);
 }
 
 #[test]

@@ -151,3 +151,24 @@ async fn what_a_person_locked_stays_locked_until_the_right_key_is_handed_over() 
     strongbox.take_key(DataKey::handed_over(&word).unwrap()).unwrap();
     assert_eq!(told(&source, "a").await, "sk-1");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_secret_that_is_read_while_a_person_locks_the_vault_is_not_kept() {
+    let place = tempfile::tempdir().unwrap();
+    let home = home(&place, Desk::default());
+    let clock = Clock::manual(Time::from_micros(0));
+    let strongbox = Arc::new(Strongbox::new(home.clone(), clock.clone()));
+    let source = Arc::new(Source::new(|_| None, clock.clone()).with(Arc::clone(&strongbox)));
+    let other = home.open_or_create().unwrap().vault;
+    other.put("a", key("sk-1")).unwrap();
+    let word = other.data_key().unwrap().hand_over();
+    for round in 0..200 {
+        strongbox.take_key(DataKey::handed_over(&word).unwrap()).unwrap();
+        let reader = Arc::clone(&source);
+        let reading = tokio::spawn(async move { while told(&reader, "a").await != "locked" {} });
+        let locking = Arc::clone(&strongbox);
+        tokio::task::spawn_blocking(move || locking.lock()).await.unwrap().unwrap();
+        assert_eq!(told(&source, "a").await, "locked", "round {round}");
+        reading.await.unwrap();
+    }
+}

@@ -49,9 +49,9 @@ fn each_purpose_has_its_own_measure() {
     let none = settings("");
     assert_eq!(chosen(&rows, &none), ["two/good", "two/small", "one/dear"]);
     let why = |purpose| fittest(&rows, purpose, &none).unwrap().why;
-    assert_eq!(why(Purpose::Answer), "rank 92 as of 2026-11-20, the highest at a moderate price that can be called");
-    assert_eq!(why(Purpose::Message), "rank 55 as of 2026-11-20, the cheapest good enough that can be called");
-    assert_eq!(why(Purpose::Review), "review rank 98 as of 2026-11-20, the highest that can be called");
+    assert_eq!(why(Purpose::Answer), "rank 92 as of 2026-11-20, the highest at a moderate price that is ready");
+    assert_eq!(why(Purpose::Message), "rank 55 as of 2026-11-20, the cheapest good enough that is ready");
+    assert_eq!(why(Purpose::Review), "review rank 98 as of 2026-11-20, the highest that is ready");
     // only dear ones, only weak ones
     assert_eq!(chosen(&[row("a/x", 98, "0.09"), row("a/y", 90, "0.05")], &none), ["a/y", "a/y", "a/x"]);
     assert_eq!(chosen(&[row("a/x", 30, "0.0001"), row("a/y", 42, "0.001")], &none), ["a/y", "a/y", "a/y"]);
@@ -79,6 +79,62 @@ fn whoever_rests_is_asked_last_and_what_does_not_chat_never() {
 }
 
 #[test]
+fn the_reason_is_true_of_unranked_resting_and_unpriced_models() {
+    let default = settings(
+        "default_provider = \"two\"\n[providers.two]\nadapter = \"openai\"\nbase_url = \"http://127.0.0.1:9/v1\"\n",
+    );
+    let resting = |mut row: ModelRow| {
+        row.merit.ready = false;
+        row
+    };
+    let cheap = || row("a/x", 60, "0.01");
+    let best = || row("a/best", 98, "0.01");
+    let (ranked, day) = ("rank 60 as of 2026-11-20", "2026-11-20");
+    let blind = format!("rank 92 as of {day}, the highest");
+    for (rows, purpose, settings, why) in [
+        // a ranked one can be called: of another provider, or not at this moment
+        (
+            vec![best(), row("two/house", 0, "")],
+            Purpose::Answer,
+            &default,
+            "the first of default_provider that is ready; it has no rank".to_owned(),
+        ),
+        (
+            vec![resting(best()), row("b/house", 0, "")],
+            Purpose::Review,
+            &settings(""),
+            "the first that is ready; it has no rank".to_owned(),
+        ),
+        (
+            vec![resting(best()), cheap()],
+            Purpose::Answer,
+            &settings(""),
+            format!("{ranked}, the highest at a moderate price that is ready"),
+        ),
+        (
+            vec![resting(best()), cheap()],
+            Purpose::Review,
+            &settings(""),
+            format!("review {ranked}, the highest that is ready"),
+        ),
+        (
+            vec![row("a/dear", 98, "0.09"), row("a/y", 92, ""), cheap()],
+            Purpose::Answer,
+            &settings(""),
+            format!("{blind} that is ready and not known to be dear; its price is not known"),
+        ),
+        (
+            vec![row("a/y", 92, ""), row("a/x", 60, "")],
+            Purpose::Message,
+            &settings(""),
+            format!("{blind} that is ready; its price is not known"),
+        ),
+    ] {
+        assert_eq!(fittest(&rows, purpose, settings).unwrap().why, why);
+    }
+}
+
+#[test]
 fn what_a_person_set_goes_before_ranks_and_what_nobody_ranked_is_usable() {
     let rows = [row("one/best", 92, "0.01"), row("two/fine", 60, "0.01")];
     let default = settings(
@@ -90,14 +146,14 @@ fn what_a_person_set_goes_before_ranks_and_what_nobody_ranked_is_usable() {
         "a review wants the best, whoever has it"
     );
     let why = fittest(&rows, Purpose::Answer, &default).unwrap().why;
-    assert!(why.ends_with("of default_provider"), "{why}");
+    assert!(why.ends_with("of default_provider that is ready"), "{why}");
 
     let own = settings("[models.mine]\nroute = [\"openai/gpt-4o-mini\"]\n");
     let rows = [row("one/house", 0, ""), row("mine", 0, ""), row("two/house", 0, "")];
     assert_eq!(chosen(&rows, &own), ["mine"; 3]);
     assert_eq!(chosen(&rows, &settings("")), ["one/house"; 3], "the first in the list");
     let why = fittest(&rows, Purpose::Review, &own).unwrap().why;
-    assert_eq!(why, "the first of your own names; none that can be called has a rank");
+    assert_eq!(why, "the first of your own names that is ready; it has no rank");
     // of two that are as good one's own name goes first: it may have more routes
     let rows = [row("one/best", 92, "0.01"), row("mine", 92, "0.01")];
     assert_eq!(chosen(&rows, &own), ["mine"; 3]);

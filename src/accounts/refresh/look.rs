@@ -6,7 +6,7 @@ use super::slot::Look;
 use super::{Refresher, faults, name};
 use crate::catalog::Grant;
 use crate::config::{Account, Oauth, SecretSource};
-use crate::kit::{Fault, Kind};
+use crate::kit::Fault;
 
 impl Refresher {
     /// Whether what a token is asked for with is to be had; nobody is asked for one. `None` where only a program knows.
@@ -29,7 +29,7 @@ impl Refresher {
             let name = name(account);
             let found = self.0.vault(oauth, move |vault| vault.get(&name).map(drop)).await;
             match found.map_err(|error| faults::vault(account, &error)) {
-                Err(fault) if matches!(fault.kind, Kind::VaultLocked | Kind::NoSecret) => return Err(fault),
+                Err(fault) if fault.kind.lacks_secret() => return Err(fault),
                 _ => {}
             }
         }

@@ -4,6 +4,11 @@ use std::io::{self, Write};
 
 use unicode_width::UnicodeWidthChar;
 
+/// What stands at no line's beginning: it stays with the character before.
+const CLOSING: &str = "、。，．：；！？）」』】》〉〕ー々";
+/// What stands at no line's end: it stays with the character behind.
+const OPENING: &str = "（「『【《〈〔\u{200d}";
+
 /// Where text is written.
 pub(super) struct Sheet<W> {
     to: W,
@@ -36,6 +41,9 @@ impl<W: Write> Sheet<W> {
                 self.word_end()?;
                 self.spaces += 1;
             } else {
+                if breaks(self.word.chars().last(), c) {
+                    self.word_end()?;
+                }
                 self.word.push(c);
                 self.wide += c.width().unwrap_or(0);
             }
@@ -79,4 +87,14 @@ impl<W: Write> Sheet<W> {
     pub(super) fn flush(&mut self) -> io::Result<()> {
         self.to.flush()
     }
+}
+
+/// Whether a line may be broken before `next` although there is no space: languages whose characters are two columns wide
+/// write none between words.
+fn breaks(last: Option<char>, next: char) -> bool {
+    let wide = |c: char| c.width() == Some(2);
+    last.is_some_and(|last| {
+        let (meets, joined) = (wide(next) || (wide(last) && next.is_alphanumeric()), OPENING.contains(last));
+        meets && !joined && !CLOSING.contains(next)
+    })
 }

@@ -81,6 +81,7 @@ impl Board {
             if let Some(bucket) = self.rules[at].bucket(&scope_of(one, period.start)) {
                 let counter = self.counters.entry(Key { rule: id, since: period.start, bucket }).or_default();
                 counter.spent = counter.spent.saturating_add(one.cost);
+                counter.used = counter.used.max(one.last);
             }
         }
     }
@@ -204,19 +205,24 @@ impl Board {
 
     /// The part of every budget that has most of it spent or set aside now.
     pub(super) fn fullest(&mut self, at: Time) -> Vec<(usize, Period, Counter)> {
-        let rules = 0..self.rules.len();
-        let fullest = rules.map(|index| {
-            let period = self.period(self.rules[index].budget.counts.per, at);
-            let id = self.rules[index].id;
-            let mine = self.counters.iter().filter(|(key, _)| key.rule == id && key.since == period.start);
-            let most = mine.map(|(_, counter)| *counter).max_by_key(|one| one.spent.saturating_add(one.reserved));
-            (index, period, most.unwrap_or_default())
-        });
-        fullest.collect()
+        let periods: Vec<Period> =
+            (0..self.rules.len()).map(|index| self.period(self.rules[index].budget.counts.per, at)).collect();
+        let mut fullest: Vec<_> = std::iter::zip(0.., periods).map(|(at, of)| (at, of, Counter::default())).collect();
+        let places: HashMap<u32, usize> = std::iter::zip(self.rules.iter().map(|rule| rule.id), 0..).collect();
+        let full = |counter: &Counter| counter.spent.saturating_add(counter.reserved);
+        for (key, counter) in &self.counters {
+            let mine = places.get(&key.rule).map(|place| &mut fullest[*place]);
+            if let Some((_, _, most)) = mine.filter(|(_, period, _)| period.start == key.since)
+                && full(counter) > full(most)
+            {
+                *most = *counter;
+            }
+        }
+        fullest
     }
 
     /// Lets go of what a new counter makes needless: those before the last period, and, where clients name ever new
-    /// sessions, those that were not used for a day before this call.
+    /// sessions, those that were not used for a day before this call. Calls that name no session share a counter that stays.
     fn forget(&mut self, fresh: &Key) {
         if self.counters.contains_key(fresh) {
             return;
@@ -233,8 +239,11 @@ impl Board {
         if per == Per::Session && self.counters.len() >= MOST {
             let newest = self.counters.values().map(|counter| counter.used).max().unwrap_or_default();
             let old = Time::from_micros(newest.as_micros().saturating_sub(86_400_000_000));
-            self.counters
-                .retain(|key, counter| key.rule != fresh.rule || counter.used >= old || counter.reserved > Money::ZERO);
+            self.counters.retain(|key, counter| {
+                let (_, session) = &key.bucket;
+                let needed = session.is_empty() || counter.used >= old || counter.reserved > Money::ZERO;
+                key.rule != fresh.rule || needed
+            });
         }
     }
 }

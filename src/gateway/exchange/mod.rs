@@ -156,7 +156,7 @@ impl Courier {
         let mut url = parsed.map_err(|_| Refusal::new(Why::Client, "the address for tokens is not a URL"))?;
         // what stands behind the path may be secret
         let at = format!("{}{}", url.origin().ascii_serialization(), url.path());
-        let setting = if oauth_device(account, &url) { "oauth.device_url" } else { "oauth.token_url" };
+        let setting = if begins_device_login(account, &url) { "oauth.device_url" } else { "oauth.token_url" };
         let place = Place { name: "the identity provider", at: &at, setting };
         let mut way = Way::of(&settings, provider, account, &url);
         if direct {
@@ -230,7 +230,7 @@ fn oauth(account: &Account) -> Result<&Oauth, Refusal> {
 }
 
 /// Whether this is where a login by device code begins.
-fn oauth_device(account: &Account, url: &reqwest::Url) -> bool {
+fn begins_device_login(account: &Account, url: &reqwest::Url) -> bool {
     let device = account.oauth.as_ref().and_then(|oauth| oauth.device_url.as_deref());
     device.is_some_and(|device| device.parse().is_ok_and(|device: reqwest::Url| device == *url))
 }

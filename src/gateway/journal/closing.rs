@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::super::gauge::Gauge;
 use super::super::tally::Uncounted;
 use super::super::till::Asked;
-use super::Journal;
+use super::{Journal, Overhead};
 use crate::kit::Usage;
 use crate::store::{Durable, Entry, Outcome, Spend};
 use crate::telemetry::overhead;
@@ -74,7 +74,7 @@ impl Journal {
                 if let Some(tap) = self.tap.take() {
                     tap.ends(&entry);
                 }
-                self.own = entry.provider.clone().zip(overhead(&entry));
+                self.overhead = overhead_of(&entry);
                 self.books.telemetry.ended(&entry, self.trace.as_ref(), self.told.take(), &self.gaps);
                 match uncounted {
                     None => self.books.close(entry, &mut self.purse),
@@ -86,8 +86,8 @@ impl Journal {
 
     /// The answer's last bytes leave, which were held back for so long: what the gateway itself took is counted.
     pub(in crate::gateway) fn released(&mut self, held: Duration) {
-        if let Some((provider, before)) = self.own.take() {
-            self.books.telemetry.meters.overhead(&provider, before.saturating_add(super::micros(held)));
+        if let Some(Overhead { provider, before_us }) = self.overhead.take() {
+            self.books.telemetry.meters.overhead(&provider, before_us.saturating_add(super::micros(held)));
         }
     }
 
@@ -100,6 +100,10 @@ impl Journal {
         self.books.tally.count(Uncounted { entry, report, unsaid, request, bill, purse });
         durable
     }
+}
+
+fn overhead_of(entry: &Entry) -> Option<Overhead> {
+    Some(Overhead { provider: entry.provider.clone()?, before_us: overhead(entry)? })
 }
 
 impl Drop for Journal {

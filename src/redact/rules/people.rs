@@ -1,5 +1,6 @@
 //! What names a person: mail addresses, telephone numbers, cards, accounts.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use super::cloud::alone;
@@ -133,7 +134,7 @@ fn card(text: &[u8], first: Range<usize>) -> Option<Range<usize>> {
     if !free(text, start) {
         return None;
     }
-    let mut digits = text[first.clone()].to_vec();
+    let mut digits = Cow::Borrowed(&text[first.clone()]);
     let mut end = first.end;
     if first.len() == 4 {
         let sign = *text.get(end)?;
@@ -145,7 +146,7 @@ fn card(text: &[u8], first: Range<usize>) -> Option<Range<usize>> {
             if group == 0 || group > 6 {
                 break;
             }
-            digits.extend_from_slice(&text[end + 1..end + 1 + group]);
+            digits.to_mut().extend_from_slice(&text[end + 1..end + 1 + group]);
             end += 1 + group;
         }
         let groups = end - start - digits.len();
@@ -195,8 +196,9 @@ MU30NI28NL18NO15OM23PK24PL28PS29PT25QA29RO24RS22RU33SA24SC31SD18SE24SI19SK24SM27
 fn iban(text: &[u8], group: Range<usize>) -> Option<Range<usize>> {
     let head = |at: usize| {
         let head = text.get(at..at + 4)?;
+        // most groups of digits have no country before them
         let fits = head[..2].iter().all(u8::is_ascii_uppercase) && head[2..].iter().all(u8::is_ascii_digit);
-        let row = LENGTHS.chunks_exact(4).find(|row| row[..2] == head[..2]).filter(|_| fits)?;
+        let row = fits.then(|| LENGTHS.chunks_exact(4).find(|row| row[..2] == head[..2])).flatten()?;
         Some(usize::from(row[2] - b'0') * 10 + usize::from(row[3] - b'0'))
     };
     let back = text[..group.start].iter().rev().take(31).take_while(|byte| is(**byte, UPPER)).count();

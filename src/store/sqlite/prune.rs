@@ -9,7 +9,7 @@ use crate::kit::Time;
 /// Entries that leave in one step, which takes about a millisecond.
 const STEP: usize = 64;
 /// Between two looks whether too many sessions of those that left are known.
-const BETWEEN: u32 = 500;
+const BETWEEN: u32 = 16;
 
 /// What is left to take out.
 #[derive(Default)]
@@ -20,6 +20,8 @@ pub(super) struct Pruner {
     done: bool,
     /// How many steps there were.
     steps: u32,
+    /// Whether the last one left too many sessions.
+    crowded: bool,
 }
 
 impl Pruner {
@@ -53,12 +55,12 @@ impl Pruner {
         spent::leave(&step, before, most as i64)?;
         let sql = "DELETE FROM calls WHERE at < ?1 AND id IN (SELECT id FROM calls ORDER BY id LIMIT ?2)";
         let left = step.prepare_cached(sql)?.execute(params![before, most as i64])?;
-        if self.steps.is_multiple_of(BETWEEN) {
-            spent::trim(&step)?;
+        if self.crowded || self.steps.is_multiple_of(BETWEEN) {
+            self.crowded = spent::trim(&step)?;
         }
         step.commit()?;
         self.steps = self.steps.wrapping_add(1);
-        self.done = left < most;
+        self.done = left < most && !self.crowded;
         Ok(())
     }
 }

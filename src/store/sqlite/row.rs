@@ -23,20 +23,29 @@ const SPEND: usize = 23;
 const BRANCH: usize = 35;
 
 /// An attempt without the names of its members, which would double the row. Provider, account and model are left out
-/// where they are those of the call, as they are for most; times at the end where they are not known.
-#[derive(Serialize, Deserialize)]
+/// where they are those of the call, as they are for most; so are times that are not known. Those at the end are not
+/// written at all.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Cell<'a> {
+    None,
+    Number(u64),
+    Text(&'a str),
+}
+/// `[start_us, status, head_us, first_us, last_us, connect_us, provider, account, model, fault, why]`
+#[derive(Deserialize)]
 struct AttemptCells<'a>(
-    Option<Text<'a>>,
-    Option<Text<'a>>,
-    Option<Text<'a>>,
-    Option<u16>,
-    Option<Text<'a>>,
-    Option<Text<'a>>,
     u64,
-    Option<u64>,
+    #[serde(default)] Option<u16>,
     #[serde(default)] Option<u64>,
     #[serde(default)] Option<u64>,
     #[serde(default)] Option<u64>,
+    #[serde(default)] Option<u64>,
+    #[serde(default)] Option<Text<'a>>,
+    #[serde(default)] Option<Text<'a>>,
+    #[serde(default)] Option<Text<'a>>,
+    #[serde(default)] Option<Text<'a>>,
+    #[serde(default)] Option<Text<'a>>,
 );
 /// `[route, account, verdict]`
 type DecisionCells<'a> = (Text<'a>, Text<'a>, Text<'a>);
@@ -56,7 +65,7 @@ pub(super) fn put(step: &Transaction<'_>, entry: &Entry) -> rusqlite::Result<Opt
 }
 
 fn write(insert: &mut CachedStatement<'_>, entry: &Entry) -> rusqlite::Result<usize> {
-    let attempts: Vec<AttemptCells<'_>> = entry.attempts.iter().map(|attempt| attempt_cells(entry, attempt)).collect();
+    let attempts: Vec<Vec<Cell<'_>>> = entry.attempts.iter().map(|attempt| attempt_cells(entry, attempt)).collect();
     let decisions: Vec<DecisionCells<'_>> = entry.decisions.iter().map(decision_cells).collect();
     let context = &entry.context;
     let spend = spend::Cells::of(&entry.spend);
@@ -142,27 +151,30 @@ pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Entry> {
     Ok(entry)
 }
 
-fn attempt_cells<'a>(entry: &Entry, attempt: &'a Attempt) -> AttemptCells<'a> {
-    let Attempt { provider, account, model, status, fault, why, .. } = attempt;
-    let (fault, why) = (fault.as_deref().map(Text::from), why.as_deref().map(Text::from));
-    let own = |own: &'a str, call: &Option<String>| (own != call.as_deref().unwrap_or_default()).then_some(own.into());
-    AttemptCells(
-        own(provider, &entry.provider),
-        own(account, &entry.account),
-        own(model, &entry.model),
-        *status,
-        fault,
-        why,
-        attempt.start_us,
-        attempt.head_us,
-        attempt.first_us,
-        attempt.last_us,
-        attempt.connect_us,
-    )
+fn attempt_cells<'a>(entry: &Entry, attempt: &'a Attempt) -> Vec<Cell<'a>> {
+    let number = |number: Option<u64>| number.map_or(Cell::None, Cell::Number);
+    let text = |text: Option<&'a str>| text.map_or(Cell::None, Cell::Text);
+    let own = |own: &'a str, call: &Option<String>| text((own != call.as_deref().unwrap_or_default()).then_some(own));
+    let mut cells = vec![
+        Cell::Number(attempt.start_us),
+        number(attempt.status.map(u64::from)),
+        number(attempt.head_us),
+        number(attempt.first_us),
+        number(attempt.last_us),
+        number(attempt.connect_us),
+        own(&attempt.provider, &entry.provider),
+        own(&attempt.account, &entry.account),
+        own(&attempt.model, &entry.model),
+        text(attempt.fault.as_deref()),
+        text(attempt.why.as_deref()),
+    ];
+    let known = cells.iter().rposition(|cell| !matches!(cell, Cell::None)).map_or(0, |last| last + 1);
+    cells.truncate(known);
+    cells
 }
 
 fn attempt(entry: &Entry, cells: AttemptCells<'_>) -> Attempt {
-    let AttemptCells(provider, account, model, status, fault, why, start_us, head_us, first_us, last_us, connect_us) =
+    let AttemptCells(start_us, status, head_us, first_us, last_us, connect_us, provider, account, model, fault, why) =
         cells;
     let or_call =
         |own: Option<Text<'_>>, call: &Option<String>| own.map_or_else(|| call.clone().unwrap_or_default(), Into::into);

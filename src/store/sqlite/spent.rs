@@ -6,10 +6,12 @@ use rusqlite::{Connection, Transaction, params};
 use super::super::{By, Over, Span, Spent};
 use super::sums::FRACTION;
 use super::totals;
-use crate::kit::Money;
+use crate::kit::{Money, Time};
 
 /// So many sessions are kept, those that were used last; budgets count no more of them either.
 const MOST: i64 = 65_536;
+/// So many are forgotten in one step.
+const AT_ONCE: i64 = 2048;
 
 /// The keys by which a budget can ask, and their order in what `totals` gives.
 const KEYS: [By; 5] = [By::Client, By::Project, By::Provider, By::Account, By::Model];
@@ -33,11 +35,13 @@ pub(super) fn leave(step: &Transaction<'_>, before: i64, most: i64) -> rusqlite:
     step.prepare_cached(&sql)?.execute(params![before, most]).map(drop)
 }
 
-/// Forgets the sessions that were not used for longest, where there are too many.
-pub(super) fn trim(step: &Transaction<'_>) -> rusqlite::Result<()> {
+/// Forgets some of the sessions that were not used for longest, where there are too many. Whether more are to go.
+pub(super) fn trim(step: &Transaction<'_>) -> rusqlite::Result<bool> {
     let sql = "DELETE FROM gone WHERE session <> '' AND at <= \
-               (SELECT at FROM gone WHERE session <> '' ORDER BY at DESC LIMIT 1 OFFSET ?1)";
-    step.execute(sql, [MOST]).map(drop)
+               (SELECT at FROM gone WHERE session <> '' ORDER BY at DESC LIMIT 1 OFFSET ?1) \
+               AND (session, client, project, provider, account, model) IN \
+               (SELECT session, client, project, provider, account, model FROM gone WHERE session <> '' ORDER BY at LIMIT ?2)";
+    Ok(step.execute(sql, [MOST, AT_ONCE])? as i64 == AT_ONCE)
 }
 
 fn since_then(connection: &Connection, span: Span) -> rusqlite::Result<Vec<Spent>> {
@@ -46,18 +50,27 @@ fn since_then(connection: &Connection, span: Span) -> rusqlite::Result<Vec<Spent
         let [client, project, provider, account, route] = <[String; 5]>::try_from(total.keys).ok()?;
         let model = route.strip_prefix(&*provider).and_then(|rest| rest.strip_prefix('/')).map(str::to_owned);
         let [project, provider, account] = [project, provider, account].map(named);
-        Some(Spent { client, project, session_id: None, provider, account, model, cost: total.cost })
+        Some(Spent {
+            client,
+            project,
+            session_id: None,
+            provider,
+            account,
+            model,
+            cost: total.cost,
+            last: Time::default(),
+        })
     });
     Ok(spent.collect())
 }
 
 fn sessions(connection: &Connection) -> rusqlite::Result<Vec<Spent>> {
     let sql = format!(
-        "SELECT session, client, project, provider, account, model, sum(usd), sum(pico) FROM (\
+        "SELECT session, client, project, provider, account, model, sum(usd), sum(pico), max(at) FROM (\
          SELECT coalesce(session_id, '') AS session, client, coalesce(project, '') AS project, \
          coalesce(provider, '') AS provider, coalesce(account, '') AS account, coalesce(model, '') AS model, \
-         cost / {FRACTION} AS usd, cost % {FRACTION} AS pico FROM calls WHERE cost > 0 \
-         UNION ALL SELECT session, client, project, provider, account, model, usd, pico FROM gone) \
+         cost / {FRACTION} AS usd, cost % {FRACTION} AS pico, at FROM calls WHERE cost > 0 \
+         UNION ALL SELECT session, client, project, provider, account, model, usd, pico, at FROM gone) \
          GROUP BY 1, 2, 3, 4, 5, 6"
     );
     let mut select = connection.prepare_cached(&sql)?;
@@ -71,6 +84,7 @@ fn sessions(connection: &Connection) -> rusqlite::Result<Vec<Spent>> {
             account: named(row.get(4)?),
             model: named(row.get(5)?),
             cost: Money::from_pico(i128::from(dollars) * FRACTION + i128::from(fraction)),
+            last: Time::from_micros(row.get(8)?),
         })
     })?;
     rows.collect()

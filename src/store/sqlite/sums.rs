@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::super::{Entry, Span};
-use crate::kit::Time;
+use crate::kit::{CallId, Time};
 
 /// Microseconds of an hour.
 pub(super) const HOUR: i64 = 3_600_000_000;
@@ -14,6 +14,8 @@ pub(super) const FRACTION: i128 = 1_000_000_000_000;
 /// No sum of tokens grows beyond, so that no addition overflows: an answer may claim any number.
 const MOST: i128 = 1 << 61;
 
+/// Bytes of an id that say its millisecond.
+const STAMP: usize = 6;
 /// Calls, tokens of five kinds, unpriced, untold, estimated, compared.
 const COUNTS: usize = 10;
 /// Cost, and what was told and listed where both are known.
@@ -21,7 +23,7 @@ const AMOUNTS: usize = 3;
 
 const UPSERT: &str = "INSERT INTO sums VALUES \
      (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23,?24,?25) \
-     ON CONFLICT DO UPDATE SET first_id = min(first_id, excluded.first_id), last_id = max(last_id, excluded.last_id), \
+     ON CONFLICT DO UPDATE SET first = min(first, excluded.first), last = max(last, excluded.last), \
      calls = calls + excluded.calls, \
      input = min(input + excluded.input, 1 << 61), cache_read = min(cache_read + excluded.cache_read, 1 << 61), \
      cache_write = min(cache_write + excluded.cache_write, 1 << 61), output = min(output + excluded.output, 1 << 61), \
@@ -48,8 +50,8 @@ struct Key<'a> {
 }
 
 struct Sum {
-    first: [u8; 16],
-    last: [u8; 16],
+    first: [u8; STAMP],
+    last: [u8; STAMP],
     counts: [i128; COUNTS],
     amounts: [i128; AMOUNTS],
 }
@@ -66,7 +68,7 @@ impl<'a> Sums<'a> {
             account: entry.account.as_deref().unwrap_or_default(),
             model: entry.model.as_deref().unwrap_or_default(),
         };
-        let id = *entry.id.as_bytes();
+        let id = stamp(entry.id);
         let sum = self.0.entry(key).or_insert(Sum { first: id, last: id, counts: [0; COUNTS], amounts: [0; AMOUNTS] });
         (sum.first, sum.last) = (sum.first.min(id), sum.last.max(id));
         let times = times as i128;
@@ -123,11 +125,21 @@ pub(super) enum Times {
 
 /// Between which ids the calls of a span stand, to the hour; `None` when there are none.
 pub(super) fn ids(reader: &Connection, span: Span) -> rusqlite::Result<Option<[Vec<u8>; 2]>> {
-    let mut select =
-        reader.prepare_cached("SELECT min(first_id), max(last_id) FROM sums WHERE hour BETWEEN ?1 AND ?2")?;
+    let mut select = reader.prepare_cached("SELECT min(first), max(last) FROM sums WHERE hour BETWEEN ?1 AND ?2")?;
     let (first, last) = (span.since.map_or(i64::MIN, hour), span.until.map_or(i64::MAX, hour));
-    let bounds = select.query_row([first, last], |row| Ok(row.get(0).ok().zip(row.get(1).ok()).map(<[_; 2]>::from)));
-    Ok(bounds.optional()?.flatten())
+    let stamps = select.query_row([first, last], |row| {
+        let stamp = |at| row.get::<_, [u8; STAMP]>(at).ok();
+        Ok(stamp(0).zip(stamp(1)))
+    });
+    let all = |stamp: [u8; STAMP], rest: u8| [&stamp, [rest; 16 - STAMP].as_slice()].concat();
+    Ok(stamps.optional()?.flatten().map(|(first, last)| [all(first, 0), all(last, u8::MAX)]))
+}
+
+/// When a call came, as its id begins.
+fn stamp(id: CallId) -> [u8; STAMP] {
+    let mut stamp = [0; STAMP];
+    stamp.copy_from_slice(&id.as_bytes()[..STAMP]);
+    stamp
 }
 
 /// The number of a moment's hour.

@@ -9,7 +9,7 @@ use super::finding::{merged, sift};
 use super::{Chunk, Finding, Missed, Review};
 use crate::kit::Money;
 use crate::operator::Operator;
-use crate::workflows::chat::{Prompt, bill, open};
+use crate::workflows::chat::{ChatError, Prompt, bill, open};
 
 const SYSTEM: &str = "\
 You review a part of a change to a program. Lines begin with their number in the new file, then + for a line that came, \
@@ -44,7 +44,17 @@ pub struct Reviewer<'a> {
 struct Part {
     at: usize,
     said: Result<String, String>,
-    cost: Option<Money>,
+    cost: Cost,
+}
+
+/// What a part cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cost {
+    /// It was refused before anybody answered.
+    Nothing,
+    Told(Money),
+    /// Somebody may have worked on it, and nobody says for how much.
+    Untold,
 }
 
 /// What is spent, and what may be.
@@ -54,7 +64,7 @@ struct Purse {
     spent: Money,
     /// The dearest part so far.
     dearest: Option<Money>,
-    /// A part was answered and nobody knows what it cost.
+    /// The cost of a part is not known.
     untold: bool,
 }
 
@@ -74,10 +84,13 @@ impl Purse {
     }
 
     fn take(&mut self, part: &Part) {
-        self.untold |= part.cost.is_none() && part.said.is_ok();
-        if let Some(cost) = part.cost {
-            self.spent = self.spent.saturating_add(cost);
-            self.dearest = self.dearest.max(Some(cost));
+        match part.cost {
+            Cost::Nothing => {}
+            Cost::Untold => self.untold = true,
+            Cost::Told(cost) => {
+                self.spent = self.spent.saturating_add(cost);
+                self.dearest = self.dearest.max(Some(cost));
+            }
         }
     }
 
@@ -86,7 +99,8 @@ impl Purse {
         let most = self.most?;
         Some(if self.untold {
             format!(
-                "this model's cost is not known, so that no budget can hold; leave --max-cost {most} out, or set its price"
+                "a part's cost is not known, so that no budget can hold; leave --max-cost {most} out, or set the \
+                 model's price where it has none"
             )
         } else {
             format!("the budget of {most} allows no further part; {} is spent", self.spent)
@@ -129,6 +143,7 @@ impl Reviewer<'_> {
         let findings: Vec<Finding> = findings.into_iter().flat_map(|(_, findings)| findings).collect();
         (review.findings, review.duplicates) = merged(findings);
         review.cost_usd = purse.dearest.map(|_| purse.spent.exact());
+        review.cost_partial = purse.untold;
         review
     }
 
@@ -138,23 +153,32 @@ impl Reviewer<'_> {
             Some(project) => prompt.header("x-keywheel-project", project),
             None => prompt,
         };
+        let mut id = None;
         let call = async {
-            let said = open(self.operator, prompt).await?.whole().await?;
-            let bill = bill(self.operator, &said.head.id).await;
-            Ok::<_, crate::workflows::ChatError>((said, bill))
+            let chat = open(self.operator, prompt).await?;
+            id = Some(chat.head().id.clone());
+            chat.whole().await
         };
-        match tokio::time::timeout(self.patience, call).await {
-            Ok(Ok((said, bill))) => {
-                let cost = bill.and_then(|bill| Money::parse(&bill.cost_usd?).ok());
-                let said = match said.finish.as_str() {
-                    "length" => Err("the answer was cut at its greatest length".to_owned()),
-                    _ => Ok(said.content),
-                };
-                Part { at, said, cost }
-            }
-            Ok(Err(error)) => Part { at, said: Err(error.to_string()), cost: None },
-            Err(_) => Part { at, said: Err(format!("no answer within {} s", self.patience.as_secs())), cost: None },
-        }
+        // whoever is not waited for has worked all the same, so the bill is asked for in every case
+        let called = tokio::time::timeout(self.patience, call).await;
+        let cost = match (&id, &called) {
+            (Some(id), _) => self.cost(id).await,
+            (None, Ok(Err(ChatError::Unreachable(_)))) => Cost::Nothing,
+            (None, Ok(Err(ChatError::Refused { status, .. }))) if *status != 200 => Cost::Nothing,
+            (None, _) => Cost::Untold,
+        };
+        let said = match called {
+            Ok(Ok(said)) if said.finish == "length" => Err("the answer was cut at its greatest length".to_owned()),
+            Ok(Ok(said)) => Ok(said.content),
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(_) => Err(format!("no answer within {} s", self.patience.as_secs())),
+        };
+        Part { at, said, cost }
+    }
+
+    async fn cost(&self, id: &str) -> Cost {
+        let cost = bill(self.operator, id).await.and_then(|bill| Money::parse(&bill.cost_usd?).ok());
+        cost.map_or(Cost::Untold, Cost::Told)
     }
 }
 

@@ -49,6 +49,8 @@ pub struct Review {
     pub masked: usize,
     /// USD as a decimal string, as far as it is known.
     pub cost_usd: Option<String>,
+    /// Whether a part cost more than that, and nobody knows how much.
+    pub cost_partial: bool,
 }
 
 /// What was left out.

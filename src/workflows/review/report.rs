@@ -56,7 +56,8 @@ fn sums(review: &Review) -> String {
         let _ = write!(words, " {} secrets were masked before anything was sent.", review.masked);
     }
     if let Some(cost) = &review.cost_usd {
-        let _ = write!(words, " Cost: ${cost}.");
+        let least = if review.cost_partial { "at least " } else { "" };
+        let _ = write!(words, " Cost: {least}${cost}.");
     }
     words
 }

@@ -2,8 +2,8 @@ ALTER TABLE calls ADD COLUMN branch TEXT;
 
 -- Sums by the hour, kept with each call and longer than it: what people ask for over weeks is read from few rows. Keys
 -- that a call does not have are empty. Money is in dollars and picodollars, which are summed apart since a sum of
--- picodollars may be larger than an integer. first_id and last_id say between which ids the calls of the hour stand, so
--- that a time needs no index of its own.
+-- picodollars may be larger than an integer. first and last are how the ids of the hour's first and last call begin, so that a
+-- time needs no index of its own.
 CREATE TABLE sums (
     hour           INTEGER NOT NULL,
     tenant         TEXT NOT NULL,
@@ -12,8 +12,8 @@ CREATE TABLE sums (
     provider       TEXT NOT NULL,
     account        TEXT NOT NULL,
     model          TEXT NOT NULL,
-    first_id       BLOB NOT NULL,
-    last_id        BLOB NOT NULL,
+    first          BLOB NOT NULL,
+    last           BLOB NOT NULL,
     calls          INTEGER NOT NULL,
     input          INTEGER NOT NULL,
     cache_read     INTEGER NOT NULL,
@@ -35,7 +35,7 @@ CREATE TABLE sums (
 
 INSERT INTO sums
 SELECT at / 3600000000, tenant, client, coalesce(project, ''), coalesce(provider, ''), coalesce(account, ''),
-       coalesce(model, ''), min(id), max(id), count(*),
+       coalesce(model, ''), substr(min(id), 1, 6), substr(max(id), 1, 6), count(*),
        CAST(total(input) AS INTEGER), CAST(total(cache_read) AS INTEGER), CAST(total(cache_write) AS INTEGER),
        CAST(total(output) AS INTEGER), CAST(total(reasoning) AS INTEGER),
        count(input) - count(input + cost), sum(input IS NULL AND cost IS NULL AND status < 300), sum(estimated),
