@@ -6,12 +6,13 @@ use crate::catalog::{BodyRules, Provider};
 use crate::redact::Redacted;
 use crate::wire::{Edit, Endpoint, Payload};
 
-/// The edits that rules from data stand for, in the order drop, default, set.
+/// The edits that rules from data stand for, in the order drop, rename, default, set.
 pub fn edits_of(rules: &BodyRules) -> Vec<Edit> {
     let drop = rules.drop.iter().map(|key| Edit::Drop(key.clone().into()));
+    let rename = rules.rename.iter().map(|(old, new)| Edit::Rename(old.clone().into(), new.clone().into()));
     let default = rules.default.iter().map(|(key, value)| Edit::Default(key.clone().into(), value.to_string()));
     let set = rules.set.iter().map(|(key, value)| Edit::Set(key.clone().into(), value.to_string()));
-    drop.chain(default).chain(set).collect()
+    drop.chain(rename).chain(default).chain(set).collect()
 }
 
 /// Asks a stream for what it consumed, where the provider takes the question and the client did not ask itself. What

@@ -126,7 +126,7 @@ pub struct Balance {
     pub unit: String,
 }
 
-/// Changes to top-level body fields, applied in the order drop, default, set.
+/// Changes to top-level body fields, applied in the order drop, rename, default, set.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct BodyRules {
@@ -136,6 +136,8 @@ pub struct BodyRules {
     pub default: BTreeMap<String, serde_json::Value>,
     /// Fields that are taken out.
     pub drop: Vec<String>,
+    /// Old name to new name; where the client sent both, the new one stays as it is.
+    pub rename: BTreeMap<String, String>,
 }
 
 /// What becomes of secrets in a prompt; the later one is the stricter.

@@ -41,7 +41,7 @@ fn bytes(call: &Call) -> usize {
 }
 
 /// The longest answer that the call allows in tokens, where it says so.
-pub(super) fn most_output(call: &Call) -> Option<u64> {
+fn most_output(call: &Call) -> Option<u64> {
     MOST_OUTPUT.iter().find_map(|name| number(call, name))
 }
 

@@ -149,6 +149,13 @@ impl Usage {
         self
     }
 
+    /// Both together, bucket by bucket.
+    #[must_use]
+    pub fn plus(&self, more: &Self) -> Self {
+        let (own, more) = (self.counts(), more.counts());
+        Self::from_counts(std::array::from_fn(|bucket| own[bucket].saturating_add(more[bucket])))
+    }
+
     /// All input tokens, cached ones included: what context tiers are measured by.
     pub fn total_input(&self) -> u64 {
         Bucket::INPUT.iter().fold(0, |sum, &bucket| sum.saturating_add(self.counts()[bucket as usize]))

@@ -48,6 +48,8 @@ pub enum Edit {
     Default(Cow<'static, str>, String),
     /// Take the member out.
     Drop(Cow<'static, str>),
+    /// Take the member out and put its value at the second name, where nothing stands.
+    Rename(Cow<'static, str>, Cow<'static, str>),
 }
 
 /// A body with edits that are not yet written.
@@ -64,12 +66,6 @@ impl Edit {
     /// Sets a member to a string.
     pub fn set_str(key: &'static str, value: &str) -> Self {
         Self::Set(key.into(), serde_json::Value::from(value).to_string())
-    }
-
-    fn key(&self) -> &str {
-        match self {
-            Self::Set(key, _) | Self::Default(key, _) | Self::Drop(key) => key,
-        }
     }
 }
 
@@ -128,35 +124,11 @@ impl Json {
 
     /// The body as the edits make it, to be read without being written.
     pub fn edited<'a>(&'a self, edits: &'a [Edit]) -> Edited<'a> {
-        let mut values: Vec<Option<&str>> = vec![None; self.members.len()];
-        let mut dropped = vec![false; self.members.len()];
-        let mut added: Vec<(&str, &str)> = Vec::new();
-        for edit in edits {
-            let here = self.members.iter().position(|member| *member.key == *edit.key());
-            match (edit, here) {
-                (Edit::Set(_, value), Some(at)) => {
-                    values[at] = Some(value);
-                    dropped[at] = false;
-                }
-                (Edit::Default(_, value), Some(at)) if dropped[at] => {
-                    values[at] = Some(value);
-                    dropped[at] = false;
-                }
-                (Edit::Default(..), Some(_)) => {}
-                (Edit::Drop(_), Some(at)) => dropped[at] = true,
-                (Edit::Set(key, value), None) => {
-                    added.retain(|(other, _)| other != key);
-                    added.push((key, value));
-                }
-                (Edit::Default(key, value), None) => {
-                    if !added.iter().any(|(other, _)| other == key) {
-                        added.push((key, value));
-                    }
-                }
-                (Edit::Drop(key), None) => added.retain(|(other, _)| other != key),
-            }
-        }
-        Edited { json: self, values, dropped, added }
+        let count = self.members.len();
+        let mut edited =
+            Edited { json: self, values: vec![None; count], dropped: vec![false; count], added: Vec::new() };
+        edits.iter().for_each(|edit| edited.apply(edit));
+        edited
     }
 
     fn write(&self, values: &[Option<&str>], dropped: &[bool], added: &[(&str, &str)]) -> Pieces {
@@ -216,6 +188,39 @@ impl<'a> Edited<'a> {
         };
         let written = || &self.json.bytes[self.json.members[at].value.clone()];
         (!self.dropped[at]).then(|| self.values[at].map_or_else(written, str::as_bytes))
+    }
+
+    fn apply(&mut self, edit: &'a Edit) {
+        match edit {
+            Edit::Set(key, value) => self.set(key, value),
+            Edit::Default(key, value) if self.raw(key).is_none() => self.set(key, value),
+            Edit::Default(..) => {}
+            Edit::Drop(key) => self.take_out(key),
+            Edit::Rename(old, new) => {
+                let value = self.get(old);
+                self.take_out(old);
+                if let Some(value) = value.filter(|_| self.raw(new).is_none_or(|value| value == b"null")) {
+                    self.set(new, value);
+                }
+            }
+        }
+    }
+
+    fn set(&mut self, key: &'a str, value: &'a str) {
+        match self.json.members.iter().position(|member| &*member.key == key) {
+            Some(at) => (self.values[at], self.dropped[at]) = (Some(value), false),
+            None => {
+                self.added.retain(|(other, _)| *other != key);
+                self.added.push((key, value));
+            }
+        }
+    }
+
+    fn take_out(&mut self, key: &str) {
+        match self.json.members.iter().position(|member| &*member.key == key) {
+            Some(at) => self.dropped[at] = true,
+            None => self.added.retain(|(other, _)| *other != key),
+        }
     }
 
     /// The body in pieces, none of which ends within a text.

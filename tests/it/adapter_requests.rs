@@ -148,13 +148,33 @@ fn the_body_names_the_model_as_the_provider_knows_it_and_nothing_else_changes() 
 }
 
 #[test]
-fn rules_from_data_become_edits_in_the_order_drop_default_set() {
+fn rules_from_data_become_edits_in_the_order_drop_rename_default_set() {
     let text = "adapter = \"openai\"\nbase_url = \"http://h\"\n[body]\ndrop = [\"a\", \"gone\"]\n\
                 default = { a = 1, b = 2, big = 9007199254740993 }\nset = { c = [true] }";
     let edits = adapter::edits_of(&provider("own", text).body);
     assert_eq!(edits[0], Edit::Drop("a".into()));
     let call = call(Endpoint::Chat, &[], r#"{"a":0,"b":0,"c":0,"gone":0}"#);
     assert_eq!(call.splice(&edits).joined(), r#"{"a":1,"b":0,"c":[true],"big":9007199254740993}"#);
+}
+
+#[test]
+fn a_renamed_field_keeps_its_value_and_never_replaces_what_the_client_said() {
+    for id in ["deepseek", "mistral", "ollama"] {
+        let edits = adapter::edits_of(&shipped(id).body);
+        for (sent, got) in [
+            (r#"{"max_completion_tokens":500,"n":1}"#, r#"{"n":1,"max_tokens":500}"#),
+            (r#"{"max_completion_tokens":500,"max_tokens":null}"#, r#"{"max_tokens":500}"#),
+            (r#"{"max_tokens":7,"max_completion_tokens":500}"#, r#"{"max_tokens":7}"#),
+            (r#"{"max_tokens":7}"#, r#"{"max_tokens":7}"#),
+            (r#"{"n":1}"#, r#"{"n":1}"#),
+        ] {
+            assert_eq!(call(Endpoint::Chat, &[], sent).splice(&edits).joined(), got, "{id}");
+        }
+    }
+    let text = "adapter = \"openai\"\nbase_url = \"http://h\"\n[body]\ndrop = [\"a\"]\nrename = { a = \"x\", b = \"c\" }\n\
+                default = { c = 9 }";
+    let edits = adapter::edits_of(&provider("own", text).body);
+    assert_eq!(call(Endpoint::Chat, &[], r#"{"a":1,"b":2}"#).splice(&edits).joined(), r#"{"c":2}"#);
 }
 
 #[test]

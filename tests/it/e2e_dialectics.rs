@@ -36,8 +36,10 @@ async fn the_legs_of_a_debate_and_of_a_panel_overlap_and_the_synthesis_begins_wh
             for words in ["yes it will rain", "no it stays dry", roles[0], roles[1], "one/m", "two/m", "judge/m"] {
                 assert!(read.reasoning.contains(words), "{name}: {words} in {}", read.reasoning);
             }
-            // chat has the synthesis' own: clients measure their context by it
-            assert_eq!(read.usage["total_tokens"], if way.path == RESPONSES { 330 } else { 110 });
+            // the synthesis' own: clients measure their context by it
+            assert_eq!(read.usage["total_tokens"], 110);
+            let sum = &read.about["usage"]["total_tokens"];
+            assert!(way.path == CHAT || sum == 330, "what all took: {sum}");
             let (one, two, judge) = (only(&trio.one), only(&trio.two), only(&trio.judge));
             let (one_ended, two_ended) = (one.ended.expect("an end"), two.ended.expect("an end"));
             assert!(one.at < two_ended && two.at < one_ended, "the legs overlap");
@@ -152,13 +154,20 @@ async fn when_no_leg_answers_the_client_gets_one_clear_error_and_no_synthesis_is
 
 #[tokio::test]
 async fn a_synthesis_that_fails_is_taken_over_by_the_model_of_a_leg() {
-    let trio = Trio::start("");
-    trio.one.on("one").then(speech("it rains")).then(speech("an umbrella, then"));
-    trio.two.on("two").then(speech("it does not"));
-    trio.judge.on("judge").always(Script::json(500, &json!({"error": {"message": "no"}})));
-    let read = read(trio.ask("duel", STREAM).await, STREAM).await;
-    assert_eq!(read.content, "an umbrella, then");
-    assert!(read.reasoning.contains("one/m takes over"), "{}", read.reasoning);
+    let silent = json!({"choices": [{"index": 0, "finish_reason": "stop", "delta": {"content": "", "tool_calls": []}}],
+        "usage": {"prompt_tokens": 7, "completion_tokens": 0, "total_tokens": 7}});
+    let silent = Script::events([format!("data: {silent}\n\n"), "data: [DONE]\n\n".to_owned()]);
+    for script in [Script::json(500, &json!({"error": {"message": "no"}})), silent] {
+        for way in WAYS {
+            let trio = Trio::start("");
+            trio.one.on("one").then(speech("it rains")).then(speech("an umbrella, then"));
+            trio.two.on("two").then(speech("it does not"));
+            trio.judge.on("judge").always(script.clone());
+            let read = read(trio.ask("duel", way).await, way).await;
+            assert_eq!((&*read.content, &read.usage["total_tokens"]), ("an umbrella, then", &json!(110)), "{way:?}");
+            assert!(read.reasoning.contains("one/m takes over"), "{}", read.reasoning);
+        }
+    }
 }
 
 #[tokio::test]
@@ -180,6 +189,12 @@ async fn over_the_cap_no_leg_starts_and_the_error_says_the_estimate() {
         assert_eq!(answer.status, 200);
         let estimate: f64 = answer.header("x-keywheel-estimate-usd").parse().expect("a number");
         assert!((0.003..0.02).contains(&estimate), "{estimate}");
+    }
+    // what the legs are sent counts, whatever stands beside it
+    for (way, limit) in [(WHOLE, "max_tokens"), (Way { path: RESPONSES, ..WHOLE }, "max_output_tokens")] {
+        let mut dear = body("duel", way);
+        (dear["max_completion_tokens"], dear[limit]) = (json!(1), json!(100_000));
+        assert_eq!(trio.keywheel.client().post(way.path, &dear).await.status, 402, "{limit}");
     }
     // a client lowers the cap and never raises it
     for (cap, status) in [("0.001", 402), ("9", 402), ("much", 400)] {

@@ -30,6 +30,14 @@ fn judged(deltas: &[Value], finish: &str) -> Script {
     Script::events(frames)
 }
 
+/// A list of so many namespaces, each with so many tools.
+fn crowd(namespaces: usize, tools: usize) -> Value {
+    let tool = |at: usize| json!({"type": "function", "name": format!("t{at}"), "parameters": {}});
+    let tools: Vec<Value> = (0..tools).map(tool).collect();
+    let namespace = |at: usize| json!({"type": "namespace", "name": format!("n{at}"), "tools": tools});
+    (0..namespaces).map(namespace).collect::<Vec<_>>().into()
+}
+
 /// What an agent sends in the middle of its work: tools of every sort, pictures, a turn with calls and their results.
 fn an_agents_request() -> Value {
     let mut asked = body("duel", STREAM);
@@ -112,6 +120,71 @@ async fn a_request_with_pictures_and_the_results_of_tools_reaches_every_leg_in_t
 }
 
 #[tokio::test]
+async fn of_many_tools_that_no_leg_can_be_sent_the_first_kinds_are_named() {
+    let trio = Trio::start("");
+    trio.say("yes", "no", "well", Duration::ZERO);
+    let mut asked = body("duel", STREAM);
+    let kinds: Vec<String> = (0..512).map(|at| format!("hosted_{at}\n{}", "x".repeat(at))).collect();
+    asked["tools"] = kinds.iter().map(|kind| json!({"type": kind})).collect::<Vec<_>>().into();
+    let answer = trio.keywheel.client().post(RESPONSES, &asked).await;
+    let named = answer.header("x-keywheel-left-out");
+    assert_eq!((answer.status, named.split(", ").count(), named.len() < 1200), (200, 16, true), "{named}");
+    assert!(named.starts_with("hosted_0, hosted_1x, "), "{named}");
+    assert!(sent(&Trio::calls(&trio.one))["tools"].is_null());
+}
+
+#[tokio::test]
+async fn what_a_turn_says_between_its_calls_and_their_results_stands_beside_the_calls() {
+    let trio = Trio::start("");
+    trio.say("yes", "no", "well", Duration::ZERO);
+    let mut asked = body("duel", STREAM);
+    let say = |text: &str| json!({"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": text}]});
+    asked["input"] = json!([
+        {"role": "user", "content": "look"},
+        {"type": "function_call", "call_id": "c1", "name": "look", "arguments": "{}"},
+        say("I look"),
+        say("closely"),
+        {"type": "function_call_output", "call_id": "c1", "output": "a cloud"},
+        say("it is a cloud"),
+    ]);
+    let answer = trio.keywheel.client().post(RESPONSES, &asked).await;
+    assert_eq!(answer.status, 200);
+    spoken(answer).await;
+    let call = json!({"id": "c1", "type": "function", "function": {"name": "look", "arguments": "{}"}});
+    let messages = sent(&Trio::calls(&trio.one))["messages"].as_array().expect("messages").clone();
+    assert_eq!(
+        json!(messages[1..]),
+        json!([
+            {"role": "user", "content": "look"},
+            {"role": "assistant", "content": "I look\nclosely", "tool_calls": [call]},
+            {"role": "tool", "tool_call_id": "c1", "content": "a cloud"},
+            {"role": "assistant", "content": "it is a cloud"},
+        ])
+    );
+}
+
+#[tokio::test]
+async fn a_call_begins_with_its_whole_name_and_without_arguments_it_has_an_empty_object() {
+    let trio = Trio::start("");
+    let part = |index: u64, more: Value| json!({"tool_calls": [{"index": index, "function": more}]});
+    let deltas = [
+        part(0, json!({"arguments": ""})),
+        part(0, json!({"name": "eyes__"})),
+        part(0, json!({"name": "look"})),
+        part(0, json!({"arguments": "{\"at\""})),
+        part(0, json!({"arguments": ":1}"})),
+        part(1, json!({"name": "weather", "arguments": ""})),
+    ];
+    trio.one.on("one").then(speech("a cloud"));
+    trio.two.on("two").then(speech("a sheep"));
+    trio.judge.on("judge").then(judged(&deltas, "tool_calls"));
+    let response = spoken(trio.keywheel.client().post(RESPONSES, &an_agents_request()).await).await;
+    let called = |at: usize| ["name", "namespace", "arguments"].map(|name| response["output"][at][name].clone());
+    assert_eq!(called(1), [json!("look"), json!("eyes"), json!("{\"at\":1}")], "{response}");
+    assert_eq!(called(2), [json!("weather"), Value::Null, json!("{}")], "{response}");
+}
+
+#[tokio::test]
 async fn the_calls_of_the_synthesis_are_items_of_the_tools_that_the_client_knows() {
     let trio = Trio::start("");
     let part = |index: u64, id: Value, name: Value, arguments: &str| {
@@ -158,6 +231,7 @@ async fn an_answer_that_was_cut_short_or_refused_says_so() {
     for (deltas, finish, status, why) in [
         (json!({"content": "half of"}), "length", "incomplete", json!({"reason": "max_output_tokens"})),
         (json!({"content": "so"}), "content_filter", "incomplete", json!({"reason": "content_filter"})),
+        (json!({"content": ""}), "content_filter", "incomplete", json!({"reason": "content_filter"})),
         (json!({"content": "", "refusal": "I will not"}), "stop", "completed", Value::Null),
     ] {
         let trio = Trio::start("");
@@ -166,8 +240,13 @@ async fn an_answer_that_was_cut_short_or_refused_says_so() {
         trio.judge.on("judge").then(judged(std::slice::from_ref(&deltas), finish));
         let response = spoken(trio.ask("duel", STREAM).await).await;
         assert_eq!((&response["status"], &response["incomplete_details"]), (&json!(status), &why), "{response}");
-        let part = &response["output"][1]["content"][0];
-        assert_eq!(part["type"], if deltas["refusal"].is_string() { "refusal" } else { "output_text" }, "{response}");
+        let kind = match (deltas["refusal"].is_string(), &deltas["content"] == "") {
+            (true, _) => json!("refusal"),
+            (false, false) => json!("output_text"),
+            (false, true) => Value::Null,
+        };
+        assert_eq!(response["output"][1]["content"][0]["type"], kind, "{response}");
+        assert_eq!(trio.all_calls(), 3, "no other model is asked past a refusal");
     }
 }
 
@@ -182,7 +261,10 @@ async fn a_synthesis_that_breaks_off_ends_as_a_failed_response_and_a_reset() {
     let events: Vec<Value> = frames.iter().map(Frame::json).collect();
     let [.., failed, error] = &events[..] else { panic!("too few events: {events:?}") };
     assert_eq!((&failed["type"], &failed["response"]["status"]), (&json!("response.failed"), &json!("failed")));
-    assert!(failed["response"]["error"]["message"].is_string() && failed["response"]["output"][1].is_object());
+    assert!(failed["response"]["error"]["message"].is_string());
+    let said = &failed["response"]["output"][1];
+    assert_eq!((&said["status"], &said["content"][0]["text"]), (&json!("incomplete"), &json!("take an ")));
+    assert!(events.iter().any(|event| event["type"] == "response.output_item.done" && event["item"] == *said));
     assert_eq!((&error["type"], error["error"]["message"].is_string()), (&json!("error"), true));
     assert!(events.iter().enumerate().all(|(number, event)| event["sequence_number"] == number));
     assert_eq!(trio.record()["outcome"], "broken");
@@ -245,6 +327,8 @@ async fn what_cannot_be_put_before_several_models_is_refused_by_name() {
         ("prompt", json!({"id": "p"}), "prompt"),
         ("background", json!(true), "background"),
         ("tools", json!("all"), "tools"),
+        ("tools", crowd(1, 512), "tools"),
+        ("tools", crowd(513, 0), "tools"),
         ("tool_choice", json!({"type": "web_search"}), "tool_choice"),
         ("tool_choice", json!({"type": "function", "name": "nobody"}), "tool_choice"),
     ] {

@@ -56,6 +56,7 @@ mod e2e_dialectics;
 mod e2e_dialectics_cli;
 mod e2e_dialectics_clients;
 mod e2e_dialectics_responses;
+mod e2e_dialectics_shapes;
 mod e2e_disk;
 mod e2e_doctor;
 mod e2e_doors;

@@ -296,6 +296,20 @@ async fn a_users_own_rules_change_what_they_name_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn the_longest_answer_has_the_name_that_the_vendor_goes_by() {
+    for (vendor, renamed) in [(DEEPSEEK, true), (OWN, false)] {
+        let talk = Talk::new(vendor);
+        let told = r#""max_completion_tokens":50,"#;
+        let body = vendor.chat().replace("\"messages\"", &format!("{told}\"messages\""));
+        let sent = body.replace(&vendor.full(), vendor.model);
+        let older = || format!("{},\"max_tokens\":50}}", sent.replace(told, "").trim_end_matches('}'));
+        let sent = if renamed { older() } else { sent.clone() };
+        let path = path(vendor, &Endpoint::Chat);
+        talk.turn(Turn { endpoint: Endpoint::Chat, body: &body, path: &path, sent: &sent }).await;
+    }
+}
+
+#[tokio::test]
 async fn a_reasoning_models_own_fields_reach_openai_and_its_refusals_the_client() {
     let vendor = Vendor { model: "gpt-5-mini", ..OPENAI };
     let talk = Talk::new(vendor);

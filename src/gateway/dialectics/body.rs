@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 
+use super::dialect::wrong;
 use crate::kit::{Fault, Kind};
 use crate::wire::{Edit, Json};
 
@@ -32,13 +33,12 @@ pub(super) enum Role {
 
 /// Whether a client's body can be put before several models.
 pub(super) fn check(body: &Json) -> Result<(), Fault> {
-    let wrong = |param: &'static str, words: &'static str| Err(Fault::new(Kind::Invalid(400), words).param(param));
     match body.raw("messages") {
         Some(list) if list.starts_with(b"[") && !inside(list).trim_ascii().is_empty() => {}
-        _ => return wrong("messages", "a dialectic needs `messages`, an array with at least one message"),
+        _ => return Err(wrong("messages", "a dialectic needs `messages`, an array with at least one message")),
     }
     if body.get("n").is_some_and(|n| n != "1" && n != "null") {
-        return wrong("n", "a dialectic gives one answer; leave `n` out");
+        return Err(wrong("n", "a dialectic gives one answer; leave `n` out"));
     }
     Ok(())
 }

@@ -193,8 +193,7 @@ impl Course {
         let mut voice = self.open(told, self.patience).await.map_err(|absence| (absence, false))?;
         let mut begun = false;
         while let Some(chunk) = voice.next().await.map_err(|absence| (absence, begun))? {
-            let delta = &chunk["choices"][0]["delta"];
-            begun |= voice::text(&chunk).is_some() || delta["tool_calls"].is_array();
+            begun |= voice::settles(&chunk);
             self.tell(Event::Answer(chunk)).await;
         }
         self.spent(voice.spent()).await;

@@ -4,14 +4,16 @@ use super::cast::Cast;
 use crate::catalog::price_worst::{Bound, Reach};
 use crate::config::{Mode, Settings};
 use crate::gateway::Inner;
-use crate::gateway::expect::most_output;
 use crate::gateway::router::Query;
 use crate::gateway::till::Asked;
 use crate::kit::{Fault, Kind, Money};
-use crate::wire::{Call, Endpoint};
+use crate::wire::{Call, Endpoint, Json};
 
 /// Tokens for the words that are put around a conversation; they have fewer bytes than this.
 const WORDS: u64 = 3000;
+
+/// The names that chat has for the longest answer.
+const MOST_OUTPUT: [&str; 2] = ["max_completion_tokens", "max_tokens"];
 
 /// Tokens for which only what is free costs nothing.
 const MUCH: u64 = 1_000_000;
@@ -32,16 +34,16 @@ struct Sum<'a> {
 }
 
 impl Inner {
-    /// The most that the call can cost, where all its models have a price and a longest answer. Over the cap, or unknown
+    /// The most that the call can cost, told by the body that the legs are sent, where all its models have a price and a longest answer. Over the cap, or unknown
     /// under a cap, it is refused before any leg starts.
     pub(super) fn afford(
         &self,
         settings: &Settings,
         call: &Call,
         cast: &Cast,
-        bytes: usize,
+        body: &Json,
     ) -> Result<Option<Money>, Fault> {
-        let sum = Sum { inner: self, settings, call, bytes: bytes as u64, asked: most_output(call) };
+        let sum = Sum { inner: self, settings, call, bytes: body.bytes().len() as u64, asked: most_output(body) };
         let most = sum.of(cast);
         let Some(cap) = cast.max_cost else { return Ok(most.ok()) };
         let said = match most {
@@ -65,6 +67,16 @@ impl Inner {
         };
         Err(Fault::new(Kind::Invalid(402), said).code("cost_cap"))
     }
+}
+
+/// The longest answer that a body allows in tokens. Providers differ in which of the names they go by; one that cannot be
+/// read bounds nothing.
+fn most_output(body: &Json) -> Option<u64> {
+    let mut most = None;
+    for stated in MOST_OUTPUT.iter().filter_map(|name| body.get(name)).filter(|stated| *stated != "null") {
+        most = most.max(Some(stated.parse().ok()?));
+    }
+    most
 }
 
 impl Sum<'_> {

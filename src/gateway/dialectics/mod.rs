@@ -35,7 +35,7 @@ use crate::store::Outcome;
 use crate::wire::Call;
 use cast::Cast;
 use course::Course;
-use dialect::Asked;
+use dialect::Request;
 use record::Record;
 use scribe::Scribe;
 use show::Stage;
@@ -99,9 +99,9 @@ struct Begun {
 fn begin(inner: &Arc<Inner>, settings: &Settings, call: Call, name: &str) -> Result<Begun, Fault> {
     let wishes = Wishes::read(&call.headers)?;
     let cast = Arc::new(inner.cast(settings, &call.caller, name, wishes)?);
-    let Asked { body, dialect, left_out } = dialect::read(&call, name)?;
+    let Request { body, dialect, left_out } = dialect::read(&call, name)?;
     body::check(&body)?;
-    let most = inner.afford(settings, &call, &cast, body.bytes().len())?;
+    let most = inner.afford(settings, &call, &cast, &body)?;
     let scribe = Scribe::new(dialect, cast.report);
     let rules = settings.clients.get(&call.caller.name);
     let minutes = rules.is_none_or(|rules| rules.show_reasoning != Show::Hide);

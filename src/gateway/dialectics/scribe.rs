@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use serde_json::Value;
 
-use super::dialect::{Dialect, End, Spent};
+use super::dialect::{Dialect, End};
 use super::minutes::Entry;
 use super::report::Sieve;
 use crate::kit::{Fault, Usage};
@@ -16,13 +16,18 @@ pub(super) struct Scribe {
     finish: Option<String>,
     /// As the synthesis reported it.
     own: Option<Value>,
-    spent: Spent,
+    /// The same, read.
+    judged: Option<Usage>,
+    /// Whether a model has begun the synthesis.
+    judging: bool,
+    spent: Usage,
 }
 
 impl Scribe {
     /// With `report` the answer comes with one.
     pub(super) fn new(dialect: Box<dyn Dialect>, report: bool) -> Self {
-        Self { dialect, sieve: report.then(Sieve::default), finish: None, own: None, spent: Spent::default() }
+        let (sieve, spent) = (report.then(Sieve::default), Usage::default());
+        Self { dialect, sieve, finish: None, own: None, judged: None, judging: false, spent }
     }
 
     /// A stretch of the minutes.
@@ -37,7 +42,13 @@ impl Scribe {
 
     /// Notes what one call of the dialectic took.
     pub(super) fn spend(&mut self, usage: &Usage) {
-        self.spent.add(usage);
+        self.spent = self.spent.plus(usage);
+        self.judged = self.judging.then_some(*usage);
+    }
+
+    /// A model begins the synthesis; what one before it took is no length of this answer.
+    pub(super) fn judging(&mut self) {
+        (self.judging, self.judged, self.own, self.finish) = (true, None, None, None);
     }
 
     /// A chunk of the synthesis.
@@ -51,6 +62,12 @@ impl Scribe {
         }
         let mut delta = choice["delta"].as_object().cloned().unwrap_or_default();
         delta.remove("role");
+        // some providers have another name for it, and some send both
+        if let Some(thought) = delta.remove("reasoning").filter(Value::is_string)
+            && delta.get("reasoning_content").is_none_or(Value::is_null)
+        {
+            delta.insert("reasoning_content".to_owned(), thought);
+        }
         if let (Some(sieve), Some(text)) = (&mut self.sieve, delta.get("content").and_then(Value::as_str)) {
             let text = sieve.pass(text);
             delta.insert("content".to_owned(), text.into());
@@ -88,6 +105,6 @@ impl Scribe {
             }
         }
         let finish = self.finish.take().unwrap_or_else(|| "stop".to_owned());
-        (out, End { finish, own: self.own.take(), spent: self.spent, about })
+        (out, End { finish, own: self.own.take(), judged: self.judged, spent: self.spent, about })
     }
 }

@@ -226,6 +226,7 @@ impl Stage {
         match event {
             Event::Answer(chunk) => self.ready.extend(self.scribe.answer(chunk)),
             Event::Spent(usage) => self.scribe.spend(usage),
+            Event::Judging(_) => self.scribe.judging(),
             _ => {}
         }
     }

@@ -70,7 +70,9 @@ impl Voice {
     pub(super) async fn open(inner: &Arc<Inner>, call: Call) -> Result<Self, Absence> {
         let answer = Arc::clone(inner).answer(call).await;
         if answer.status.is_success() {
-            let (frames, chunks, meter) = (Frames::default(), VecDeque::new(), Meter::default());
+            let provider = answer.headers.get("x-keywheel-provider").and_then(|name| name.to_str().ok());
+            let meter = Meter::new(inner.books.till.metering(provider.unwrap_or_default()));
+            let (frames, chunks) = (Frames::default(), VecDeque::new());
             return Ok(Self { body: answer.body, frames, chunks, meter, done: false });
         }
         let mut body = answer.body;
@@ -129,9 +131,18 @@ impl Voice {
     }
 }
 
-/// The text that a chunk adds to the answer.
+/// The text that a chunk adds to the answer; a refusal is one.
 pub(super) fn text(chunk: &Value) -> Option<&str> {
-    chunk["choices"][0]["delta"]["content"].as_str().filter(|text| !text.is_empty())
+    let delta = &chunk["choices"][0]["delta"];
+    ["content", "refusal"].into_iter().find_map(|name| delta[name].as_str().filter(|text| !text.is_empty()))
+}
+
+/// Whether a chunk settles who answers: it says something, calls a tool, or tells of a content filter, past which no
+/// other model is asked.
+pub(super) fn settles(chunk: &Value) -> bool {
+    let choice = &chunk["choices"][0];
+    let calls = choice["delta"]["tool_calls"].as_array().is_some_and(|calls| !calls.is_empty());
+    text(chunk).is_some() || calls || choice["finish_reason"] == "content_filter"
 }
 
 /// The calls of tools that a leg would make, put together from its chunks.

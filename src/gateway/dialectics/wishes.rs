@@ -2,7 +2,7 @@
 
 use http::HeaderMap;
 
-use crate::kit::{Fault, Kind, Money};
+use crate::kit::{Fault, Money};
 
 /// The headers that are read here and not passed on to legs.
 const OWN: [&str; 6] = [LEGS, SYNTHESIS, ROUNDS, MAX_COST, REPORT, LIVE];
@@ -85,7 +85,7 @@ fn model(name: &str) -> bool {
 }
 
 fn wrong(name: &'static str, what: &str) -> Fault {
-    Fault::new(Kind::Invalid(400), format!("the header {name} {what}")).param(name)
+    super::dialect::wrong(name, format!("the header {name} {what}"))
 }
 
 #[cfg(test)]

@@ -3,12 +3,13 @@
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
-use super::{Asked, Dialect, End, Title, frame};
+use super::{Dialect, End, Request, Title, ending, frame, keep_alive, usage_wanted};
 use crate::gateway::dialectics::minutes::Entry;
 use crate::kit::Fault;
 use crate::wire::{Endpoint, Json, error};
 
-const DONE: &[u8] = b"data: [DONE]\n\n";
+/// What a piece of a stream calls itself.
+const CHUNK: &str = "chat.completion.chunk";
 
 /// The chunks of a stream, or one chat completion.
 struct Chat {
@@ -28,40 +29,31 @@ struct Message {
 }
 
 /// The body goes to the legs as it came.
-pub(super) fn read(body: &Json, title: Title) -> Result<Asked, Fault> {
-    let usage_wanted = body
-        .get("stream_options")
-        .is_some_and(|options| options.contains("\"include_usage\"") && options.contains("true"));
-    let dialect = Box::new(Chat { title, usage_wanted, begun: false, message: Message::default() });
-    Ok(Asked { body: body.clone(), dialect, left_out: Vec::new() })
+pub(super) fn read(body: &Json, title: Title) -> Result<Request, Fault> {
+    let dialect = Box::new(Chat { title, usage_wanted: usage_wanted(body), begun: false, message: Message::default() });
+    Ok(Request { body: body.clone(), dialect, left_out: Vec::new() })
 }
 
 impl Dialect for Chat {
     fn minutes(&mut self, entry: &Entry) -> Vec<Bytes> {
         self.message.reasoning += &entry.text;
         let delta = if entry.text.is_empty() { json!({}) } else { json!({"reasoning_content": entry.text}) };
-        vec![self.chunk(delta, None, Some(&entry.tag))]
+        vec![frame(&self.chunk(delta, None, Some(&entry.tag)))]
     }
 
     fn add(&mut self, delta: Map<String, Value>) -> Vec<Bytes> {
         let delta = Value::Object(delta);
         self.message.take(&delta);
-        vec![self.chunk(delta, None, None)]
+        vec![frame(&self.chunk(delta, None, None))]
     }
 
     fn wait(&mut self) -> Vec<Bytes> {
-        Endpoint::Chat.keep_alive(&self.title.model, self.title.created).map(Bytes::from).into_iter().collect()
+        keep_alive(&Endpoint::Chat, &self.title)
     }
 
     fn close(&mut self, end: End) -> Vec<Bytes> {
-        let mut out = vec![self.chunk(json!({}), Some(end.finish.into()), Some(&end.about))];
-        if let Some(usage) = end.own.filter(|_| self.usage_wanted) {
-            let mut chunk = self.object("chat.completion.chunk", json!([]));
-            chunk["usage"] = usage;
-            out.push(frame(&chunk));
-        }
-        out.push(Bytes::from_static(DONE));
-        out
+        let last = self.chunk(json!({}), Some(end.finish.into()), Some(&end.about));
+        ending(&last, end.own.filter(|_| self.usage_wanted), self.object(CHUNK, json!([])))
     }
 
     fn fail(&mut self, fault: &Fault) -> Vec<Bytes> {
@@ -86,16 +78,16 @@ impl Dialect for Chat {
 }
 
 impl Chat {
-    fn chunk(&mut self, mut delta: Value, finish: Option<Value>, tag: Option<&Value>) -> Bytes {
+    fn chunk(&mut self, mut delta: Value, finish: Option<Value>, tag: Option<&Value>) -> Value {
         if !std::mem::replace(&mut self.begun, true) {
             delta["role"] = "assistant".into();
         }
         let choice = json!([{"index": 0, "delta": delta, "finish_reason": finish}]);
-        let mut chunk = self.object("chat.completion.chunk", choice);
+        let mut chunk = self.object(CHUNK, choice);
         if let Some(tag) = tag {
             chunk["keywheel"] = tag.clone();
         }
-        frame(&chunk)
+        chunk
     }
 
     fn object(&self, kind: &str, choices: Value) -> Value {

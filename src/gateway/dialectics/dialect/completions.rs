@@ -3,12 +3,10 @@
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
-use super::{Asked, Dialect, End, Title, frame, wrong};
+use super::{Dialect, End, Request, Title, ending, frame, keep_alive, usage_wanted, wrong};
 use crate::gateway::dialectics::minutes::Entry;
 use crate::kit::{Fault, Kind};
 use crate::wire::{Edit, Endpoint, Json, error};
-
-const DONE: &[u8] = b"data: [DONE]\n\n";
 
 /// What chat does not know.
 const OTHERS: [&str; 6] = ["prompt", "suffix", "echo", "best_of", "logprobs", "stream_options"];
@@ -21,7 +19,7 @@ struct Completions {
 }
 
 /// Reads a request.
-pub(super) fn read(body: &Json, title: Title) -> Result<Asked, Fault> {
+pub(super) fn read(body: &Json, title: Title) -> Result<Request, Fault> {
     let get = |name: &str| serde_json::from_slice::<Value>(body.raw(name).unwrap_or(b"null")).unwrap_or_default();
     for (name, plain) in [("suffix", json!("")), ("echo", json!(false)), ("best_of", json!(1))] {
         let value = get(name);
@@ -36,13 +34,13 @@ pub(super) fn read(body: &Json, title: Title) -> Result<Asked, Fault> {
     let Value::String(prompt) = prompt else {
         return Err(wrong("prompt", "a dialectic needs `prompt`, one text"));
     };
-    let usage_wanted = get("stream_options")["include_usage"] == true;
+    let usage_wanted = usage_wanted(body);
     let mut edits: Vec<Edit> = OTHERS.iter().map(|name| Edit::Drop((*name).into())).collect();
     edits.push(Edit::Set("messages".into(), json!([{"role": "user", "content": prompt}]).to_string()));
     let chat =
         Json::parse(body.splice(&edits).joined()).map_err(|error| Fault::new(Kind::Invalid(400), error.to_string()))?;
     let dialect = Box::new(Completions { title, usage_wanted, text: String::new() });
-    Ok(Asked { body: chat, dialect, left_out: Vec::new() })
+    Ok(Request { body: chat, dialect, left_out: Vec::new() })
 }
 
 impl Dialect for Completions {
@@ -60,21 +58,13 @@ impl Dialect for Completions {
     }
 
     fn wait(&mut self) -> Vec<Bytes> {
-        let Title { model, created, .. } = &self.title;
-        Endpoint::Completions.keep_alive(model, *created).map(Bytes::from).into_iter().collect()
+        keep_alive(&Endpoint::Completions, &self.title)
     }
 
     fn close(&mut self, end: End) -> Vec<Bytes> {
         let mut last = self.object("", end.finish.into());
         last["keywheel"] = end.about;
-        let mut out = vec![frame(&last)];
-        if let Some(usage) = end.own.filter(|_| self.usage_wanted) {
-            let mut chunk = self.object("", Value::Null);
-            (chunk["choices"], chunk["usage"]) = (json!([]), usage);
-            out.push(frame(&chunk));
-        }
-        out.push(Bytes::from_static(DONE));
-        out
+        ending(&last, end.own.filter(|_| self.usage_wanted), self.object("", Value::Null))
     }
 
     fn fail(&mut self, fault: &Fault) -> Vec<Bytes> {

@@ -36,42 +36,16 @@ pub(super) struct End {
     pub(super) finish: String,
     /// The usage of the synthesis alone, as its model told it in the words of chat.
     pub(super) own: Option<Value>,
-    /// The tokens of all legs, the plan and the synthesis.
-    pub(super) spent: Spent,
+    /// The same, read.
+    pub(super) judged: Option<Usage>,
+    /// What all legs, the plan and the synthesis took.
+    pub(super) spent: Usage,
     /// What programs are told.
     pub(super) about: Value,
 }
 
-/// Tokens that were spent together, as the models told them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Spent {
-    /// Input, fresh and cached.
-    pub(super) input: u64,
-    /// Of it, what came from a cache.
-    pub(super) cached: u64,
-    /// Of it, what was written to one.
-    pub(super) written: u64,
-    /// Output, with its reasoning.
-    pub(super) output: u64,
-    /// Of it, the reasoning.
-    pub(super) reasoning: u64,
-}
-
-impl Spent {
-    /// Adds what one call took.
-    pub(super) fn add(&mut self, usage: &Usage) {
-        let [_, cached, written, _, reasoning] = usage.sums();
-        let more = |sum: &mut u64, count: u64| *sum = sum.saturating_add(count);
-        more(&mut self.input, usage.total_input());
-        more(&mut self.cached, cached);
-        more(&mut self.written, written);
-        more(&mut self.output, usage.total_output());
-        more(&mut self.reasoning, reasoning);
-    }
-}
-
 /// A request as it was read.
-pub(super) struct Asked {
+pub(super) struct Request {
     /// What the legs are sent, before anything is said around it: a body of `chat/completions`.
     pub(super) body: Json,
     pub(super) dialect: Box<dyn Dialect>,
@@ -87,7 +61,7 @@ pub(super) struct Title {
 }
 
 /// Reads a request in the dialect of its endpoint.
-pub(super) fn read(call: &Call, name: &str) -> Result<Asked, Fault> {
+pub(super) fn read(call: &Call, name: &str) -> Result<Request, Fault> {
     let read = match call.endpoint {
         Endpoint::Chat => chat::read,
         Endpoint::Responses => responses::read,
@@ -109,8 +83,33 @@ fn elsewhere(call: &Call, name: &str) -> Fault {
 }
 
 /// A refusal of what a request says.
-fn wrong(param: impl Into<std::borrow::Cow<'static, str>>, words: impl Into<std::borrow::Cow<'static, str>>) -> Fault {
+pub(super) fn wrong(
+    param: impl Into<std::borrow::Cow<'static, str>>,
+    words: impl Into<std::borrow::Cow<'static, str>>,
+) -> Fault {
     Fault::new(Kind::Invalid(400), words).param(param)
+}
+
+/// Whether the client asked for usage in its stream.
+fn usage_wanted(body: &Json) -> bool {
+    let options = body.raw("stream_options").and_then(|options| serde_json::from_slice::<Value>(options).ok());
+    options.is_some_and(|options| options["include_usage"] == true)
+}
+
+/// What keeps a client waiting, where the dialect has no count of events.
+fn keep_alive(endpoint: &Endpoint, title: &Title) -> Vec<Bytes> {
+    endpoint.keep_alive(&title.model, title.created).map(Bytes::from).into_iter().collect()
+}
+
+/// The last frames of a stream of chunks; the usage, where the client wants it, stands in `chunk`, which says nothing else.
+fn ending(last: &Value, usage: Option<Value>, mut chunk: Value) -> Vec<Bytes> {
+    let mut out = vec![frame(last)];
+    if let Some(usage) = usage {
+        (chunk["choices"], chunk["usage"]) = (Value::Array(Vec::new()), usage);
+        out.push(frame(&chunk));
+    }
+    out.push(Bytes::from_static(b"data: [DONE]\n\n"));
+    out
 }
 
 /// An event of a stream, where the dialect has no names for events.

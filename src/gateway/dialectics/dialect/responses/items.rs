@@ -21,10 +21,10 @@ const LEFT_OUT: [&str; 9] = [
     "tool_search_output",
 ];
 
-/// The messages, in order.
+/// The messages of chat, in order.
 #[derive(Default)]
-pub(super) struct Talk {
-    messages: Vec<Value>,
+pub(super) struct Messages {
+    turns: Vec<Value>,
     /// Pictures that tools gave: chat has no place for them in what a tool says, and nothing may stand between that
     /// and the call, so they come as a turn of their own behind.
     pictures: Vec<Value>,
@@ -32,26 +32,26 @@ pub(super) struct Talk {
 
 /// Reads instructions and input.
 pub(super) fn messages(instructions: &Value, input: &Value) -> Result<Vec<Value>, Fault> {
-    let mut talk = Talk::default();
+    let mut messages = Messages::default();
     match instructions {
-        Value::String(text) if !text.is_empty() => talk.messages.push(json!({"role": "system", "content": text})),
+        Value::String(text) if !text.is_empty() => messages.turns.push(json!({"role": "system", "content": text})),
         Value::String(_) | Value::Null => {}
         _ => return Err(wrong("instructions", "`instructions` is a text")),
     }
     match input {
-        Value::String(text) => talk.messages.push(json!({"role": "user", "content": text})),
+        Value::String(text) => messages.turns.push(json!({"role": "user", "content": text})),
         Value::Array(items) if !items.is_empty() => {
             for (at, item) in items.iter().enumerate() {
-                talk.take(item).map_err(|words| wrong(format!("input[{at}]"), words))?;
+                messages.take(item).map_err(|words| wrong(format!("input[{at}]"), words))?;
             }
         }
         _ => return Err(wrong("input", "a dialectic needs `input`, a text or an array with at least one item")),
     }
-    talk.flush();
-    Ok(talk.messages)
+    messages.flush();
+    Ok(messages.turns)
 }
 
-impl Talk {
+impl Messages {
     fn take(&mut self, item: &Value) -> Result<(), String> {
         let text = |name: &str| item[name].as_str().unwrap_or_default();
         let kind = item["type"].as_str().unwrap_or("message");
@@ -90,7 +90,15 @@ impl Talk {
             Value::Array(parts) => content(parts, role == "user")?,
             _ => return Err("a message has `content`, a text or an array".to_owned()),
         };
-        self.messages.push(json!({"role": role, "content": content}));
+        // what a turn says stands in chat beside its calls: nothing may come between those and their results
+        match self.turns.last_mut().filter(|last| role == "assistant" && last["tool_calls"].is_array()) {
+            Some(last) => {
+                let said = [last["content"].as_str(), content.as_str()];
+                last["content"] =
+                    said.into_iter().flatten().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n").into();
+            }
+            None => self.turns.push(json!({"role": role, "content": content})),
+        }
         Ok(())
     }
 
@@ -99,12 +107,12 @@ impl Talk {
         let name = function_name(item["namespace"].as_str(), item["name"].as_str().unwrap_or_default());
         let call = json!({"id": item["call_id"], "type": "function",
             "function": {"name": name, "arguments": arguments}});
-        match self.messages.last_mut().filter(|last| last["role"] == "assistant") {
+        match self.turns.last_mut().filter(|last| last["role"] == "assistant") {
             Some(last) => match last["tool_calls"].as_array_mut() {
                 Some(calls) => calls.push(call),
                 None => last["tool_calls"] = json!([call]),
             },
-            None => self.messages.push(json!({"role": "assistant", "content": null, "tool_calls": [call]})),
+            None => self.turns.push(json!({"role": "assistant", "content": null, "tool_calls": [call]})),
         }
     }
 
@@ -119,7 +127,7 @@ impl Talk {
             Value::String(text) => text.clone(),
             other => other.to_string(),
         };
-        self.messages.push(json!({"role": "tool", "tool_call_id": item["call_id"], "content": content}));
+        self.turns.push(json!({"role": "tool", "tool_call_id": item["call_id"], "content": content}));
         Ok(())
     }
 
@@ -127,7 +135,7 @@ impl Talk {
         if !self.pictures.is_empty() {
             let mut content = vec![json!({"type": "text", "text": "This came with the results of the tools:"})];
             content.append(&mut self.pictures);
-            self.messages.push(json!({"role": "user", "content": content}));
+            self.turns.push(json!({"role": "user", "content": content}));
         }
     }
 }

@@ -31,7 +31,7 @@ struct Responses {
 
 /// What is added to an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum Words {
     Reasoning,
     Text,
     Refusal,
@@ -39,17 +39,17 @@ enum Kind {
 
 impl Dialect for Responses {
     fn minutes(&mut self, entry: &Entry) -> Vec<Bytes> {
-        let events = self.output.write(Kind::Reasoning, &entry.text, Some(&entry.tag));
+        let events = self.output.write(Words::Reasoning, &entry.text, Some(&entry.tag));
         self.numbered(events)
     }
 
     fn add(&mut self, delta: Map<String, Value>) -> Vec<Bytes> {
         let mut events = Vec::new();
         let text = |name: &str| delta.get(name).and_then(Value::as_str);
-        if let Some(thought) = text("reasoning_content").or_else(|| text("reasoning")) {
-            events.extend(self.output.write(Kind::Reasoning, thought, None));
+        if let Some(thought) = text("reasoning_content") {
+            events.extend(self.output.write(Words::Reasoning, thought, None));
         }
-        for (name, kind) in [("content", Kind::Text), ("refusal", Kind::Refusal)] {
+        for (name, kind) in [("content", Words::Text), ("refusal", Words::Refusal)] {
             if let Some(text) = text(name) {
                 events.extend(self.output.write(kind, text, None));
             }
@@ -66,7 +66,7 @@ impl Dialect for Responses {
     }
 
     fn close(&mut self, end: End) -> Vec<Bytes> {
-        let mut events = self.output.close(cut_short(&end.finish).is_none());
+        let mut events = self.output.close(cut_short(&end.finish).is_none(), &self.tools);
         let response = self.ended(end);
         let kind = format!("response.{}", response["status"].as_str().unwrap_or("completed"));
         events.push(json!({"type": kind, "response": response}));
@@ -76,17 +76,19 @@ impl Dialect for Responses {
     fn fail(&mut self, fault: &Fault) -> Vec<Bytes> {
         let said: Value = serde_json::from_slice(&error::body(fault)).unwrap_or_default();
         let said = &said["error"];
+        let mut events = self.output.break_off();
         let mut response = self.object("failed");
         response["error"] = json!({"code": said["code"], "message": said["message"]});
         response["output"] = self.output.items().into();
         // agents read the first, SDKs raise at the second
         let error = json!({"type": "error", "code": said["code"], "message": said["message"], "param": said["param"],
             "error": said});
-        self.numbered(vec![json!({"type": "response.failed", "response": response}), error])
+        events.extend([json!({"type": "response.failed", "response": response}), error]);
+        self.numbered(events)
     }
 
     fn whole(&mut self, end: End) -> Bytes {
-        drop(self.output.close(cut_short(&end.finish).is_none()));
+        drop(self.output.close(cut_short(&end.finish).is_none(), &self.tools));
         self.ended(end).to_string().into()
     }
 }
@@ -122,8 +124,10 @@ impl Responses {
             response["incomplete_details"] = json!({"reason": why});
         }
         response["output"] = self.output.items().into();
-        response["usage"] = object::usage(&end.spent);
+        // the synthesis' own: clients take it for the length of their conversation
+        response["usage"] = end.judged.as_ref().map(object::usage).into();
         response["keywheel"] = end.about;
+        response["keywheel"]["usage"] = object::usage(&end.spent);
         response
     }
 }

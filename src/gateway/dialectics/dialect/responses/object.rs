@@ -2,9 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::super::{Spent, Title};
-use super::Kind;
+use super::super::Title;
+use super::Words;
 use super::tools::Callee;
+use crate::kit::Usage;
 
 /// An item of the output while it grows.
 pub(super) struct Item {
@@ -18,7 +19,7 @@ pub(super) struct Item {
 
 /// What an item is.
 pub(super) enum What {
-    Words(Kind),
+    Words(Words),
     Call {
         /// Its number in the chunks of the synthesis.
         index: u64,
@@ -36,8 +37,8 @@ impl Item {
             What::Words(kind) => {
                 let parts = if empty { json!([]) } else { json!([part(*kind, text)]) };
                 match kind {
-                    Kind::Reasoning => json!({"id": id, "type": "reasoning", "summary": parts, "status": status}),
-                    Kind::Text | Kind::Refusal => {
+                    Words::Reasoning => json!({"id": id, "type": "reasoning", "summary": parts, "status": status}),
+                    Words::Text | Words::Refusal => {
                         json!({"id": id, "type": "message", "status": status, "role": "assistant", "content": parts})
                     }
                 }
@@ -58,11 +59,11 @@ impl Item {
 }
 
 /// The part of an item that holds its text.
-pub(super) fn part(kind: Kind, text: &str) -> Value {
+pub(super) fn part(kind: Words, text: &str) -> Value {
     match kind {
-        Kind::Reasoning => json!({"type": "summary_text", "text": text}),
-        Kind::Text => json!({"type": "output_text", "text": text, "annotations": [], "logprobs": []}),
-        Kind::Refusal => json!({"type": "refusal", "refusal": text}),
+        Words::Reasoning => json!({"type": "summary_text", "text": text}),
+        Words::Text => json!({"type": "output_text", "text": text, "annotations": [], "logprobs": []}),
+        Words::Refusal => json!({"type": "refusal", "refusal": text}),
     }
 }
 
@@ -83,10 +84,11 @@ pub(super) fn response(title: &Title, asked: &Map<String, Value>, status: &str) 
     response
 }
 
-/// What all calls of the dialectic took together.
-pub(super) fn usage(spent: &Spent) -> Value {
-    json!({"input_tokens": spent.input,
-        "input_tokens_details": {"cached_tokens": spent.cached, "cache_write_tokens": spent.written},
-        "output_tokens": spent.output, "output_tokens_details": {"reasoning_tokens": spent.reasoning},
-        "total_tokens": spent.input.saturating_add(spent.output)})
+/// What calls took, in the words of this dialect.
+pub(super) fn usage(spent: &Usage) -> Value {
+    let [_, cached, written, _, reasoning] = spent.sums();
+    json!({"input_tokens": spent.total_input(),
+        "input_tokens_details": {"cached_tokens": cached, "cache_write_tokens": written},
+        "output_tokens": spent.total_output(), "output_tokens_details": {"reasoning_tokens": reasoning},
+        "total_tokens": spent.total()})
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::Kind;
+use super::Words;
 use super::object::{self, Item, What};
 use super::tools::Tools;
 
@@ -15,11 +15,22 @@ pub(super) struct Output {
     /// Makes ids of items unlike those of other responses.
     id: String,
     items: Vec<Item>,
+    /// Calls that have not begun.
+    held: Vec<Held>,
+}
+
+/// A call of which too little is known to tell of it.
+#[derive(Default)]
+struct Held {
+    index: u64,
+    id: Option<String>,
+    name: String,
+    arguments: String,
 }
 
 impl Output {
     pub(super) fn new(id: &str) -> Self {
-        Self { id: id.to_owned(), items: Vec::new() }
+        Self { id: id.to_owned(), items: Vec::new(), held: Vec::new() }
     }
 
     /// The items as they stand.
@@ -28,13 +39,13 @@ impl Output {
     }
 
     /// Adds words of a kind. The tag is for programs.
-    pub(super) fn write(&mut self, kind: Kind, text: &str, tag: Option<&Value>) -> Vec<Value> {
+    pub(super) fn write(&mut self, kind: Words, text: &str, tag: Option<&Value>) -> Vec<Value> {
         let mut events = Vec::new();
         let [added, grows, ..] = kind.events();
         let at = match self.open() {
             Some((at, own)) if own == kind => at,
             _ => {
-                let prefix = if kind == Kind::Reasoning { "rs" } else { "msg" };
+                let prefix = if kind == Words::Reasoning { "rs" } else { "msg" };
                 let at = self.begin(prefix, What::Words(kind), &mut events);
                 events.push(self.event(at, added, "part", object::part(kind, "")));
                 at
@@ -49,42 +60,82 @@ impl Output {
         events
     }
 
-    /// Adds what a chunk says of a call.
+    /// Adds what a chunk says of a call. It begins once its name and a piece of its arguments are there: a name may come
+    /// late, or in pieces.
     pub(super) fn call(&mut self, chunk: &Value, tools: &Tools) -> Vec<Value> {
         let mut events = Vec::new();
         let number = chunk["index"].as_u64().unwrap_or(0).min(MOST_CALLS - 1);
         let id = chunk["id"].as_str().filter(|id| !id.is_empty());
+        let more = chunk["function"]["arguments"].as_str().unwrap_or_default();
         // some servers number every call 0 and tell them apart by their ids
         let known = |item: &Item| match &item.what {
             What::Call { index, call_id, .. } => *index == number && id.is_none_or(|id| id == call_id),
             What::Words(_) => false,
         };
-        let at = match self.items.iter().rposition(known) {
-            Some(at) => at,
+        if let Some(at) = self.items.iter().rposition(known) {
+            self.grow(at, more, &mut events);
+            return events;
+        }
+        let same =
+            |held: &Held| held.index == number && (id.is_none() || held.id.is_none() || held.id.as_deref() == id);
+        let mut held = match self.held.iter().rposition(same) {
+            Some(at) => self.held.remove(at),
             None => {
-                let call_id = id.map_or_else(|| format!("call_{}_{}", self.id, self.items.len()), str::to_owned);
-                let callee = tools.callee(chunk["function"]["name"].as_str().unwrap_or_default());
-                let custom = callee.custom;
-                let what = What::Call { index: number, call_id, callee };
-                let prefix = if custom { "ctc" } else { "fc" };
-                self.begin(prefix, what, &mut events)
+                self.begin_held(tools, &mut events);
+                Held { index: number, ..Held::default() }
             }
         };
-        let more = chunk["function"]["arguments"].as_str().unwrap_or_default();
-        self.items[at].text += more;
-        // the input of a custom tool lies inside of its arguments and can be read at their end only
-        let custom = matches!(&self.items[at].what, What::Call { callee, .. } if callee.custom);
-        if !custom && !more.is_empty() {
-            let id = &self.items[at].id;
-            events.push(json!({"type": "response.function_call_arguments.delta", "item_id": id, "output_index": at,
-                "delta": more}));
+        held.id = held.id.or_else(|| id.map(str::to_owned));
+        // some servers repeat the whole name in every chunk
+        let name = chunk["function"]["name"].as_str().unwrap_or_default();
+        if held.name != name {
+            held.name += name;
+        }
+        held.arguments += more;
+        if held.name.is_empty() || held.arguments.is_empty() {
+            self.held.push(held);
+        } else {
+            self.begin_call(held, tools, &mut events);
         }
         events
     }
 
+    /// Begins the calls that were held; those without a name wait on where there is more to come.
+    fn begin_held(&mut self, tools: &Tools, events: &mut Vec<Value>) {
+        let (named, nameless) = std::mem::take(&mut self.held).into_iter().partition(|held| !held.name.is_empty());
+        self.held = nameless;
+        let named: Vec<Held> = named;
+        named.into_iter().for_each(|held| self.begin_call(held, tools, events));
+    }
+
+    fn begin_call(&mut self, held: Held, tools: &Tools, events: &mut Vec<Value>) {
+        let call_id = held.id.unwrap_or_else(|| format!("call_{}_{}", self.id, self.items.len()));
+        let callee = tools.callee(&held.name);
+        let prefix = if callee.custom { "ctc" } else { "fc" };
+        let at = self.begin(prefix, What::Call { index: held.index, call_id, callee }, events);
+        self.grow(at, &held.arguments, events);
+    }
+
+    fn grow(&mut self, at: usize, more: &str, events: &mut Vec<Value>) {
+        let item = &mut self.items[at];
+        item.text += more;
+        // the input of a custom tool lies inside of its arguments and can be read at their end only
+        let custom = matches!(&item.what, What::Call { callee, .. } if callee.custom);
+        if !custom && !more.is_empty() {
+            events.push(json!({"type": "response.function_call_arguments.delta", "item_id": item.id,
+                "output_index": at, "delta": more}));
+        }
+    }
+
     /// Ends what is open.
-    pub(super) fn close(&mut self, complete: bool) -> Vec<Value> {
-        let status = if complete { "completed" } else { "incomplete" };
+    pub(super) fn close(&mut self, complete: bool, tools: &Tools) -> Vec<Value> {
+        let mut events = Vec::new();
+        self.begin_held(tools, &mut events);
+        events.extend(self.end(if complete { "completed" } else { "incomplete" }));
+        events
+    }
+
+    fn end(&mut self, status: &'static str) -> Vec<Value> {
         let mut events = Vec::new();
         for at in 0..self.items.len() {
             if self.items[at].status != "in_progress" {
@@ -98,8 +149,18 @@ impl Output {
         events
     }
 
+    /// Ends what is open where no more will come. No event tells of a call: an agent would run it.
+    pub(super) fn break_off(&mut self) -> Vec<Value> {
+        for item in self.items.iter_mut().filter(|item| item.status == "in_progress") {
+            if matches!(item.what, What::Call { .. }) {
+                item.status = "incomplete";
+            }
+        }
+        self.end("incomplete")
+    }
+
     /// The words that are not yet ended.
-    fn open(&self) -> Option<(usize, Kind)> {
+    fn open(&self) -> Option<(usize, Words)> {
         self.items.iter().enumerate().rev().find_map(|(at, item)| match item.what {
             What::Words(kind) if item.status == "in_progress" => Some((at, kind)),
             _ => None,
@@ -118,18 +179,25 @@ impl Output {
         at
     }
 
-    fn end_words(&mut self, at: usize, kind: Kind, status: &'static str) -> Vec<Value> {
+    fn end_words(&mut self, at: usize, kind: Words, status: &'static str) -> Vec<Value> {
         self.items[at].status = status;
         let text = self.items[at].text.clone();
-        let member = if kind == Kind::Refusal { "refusal" } else { "text" };
+        let member = if kind == Words::Refusal { "refusal" } else { "text" };
         let (part, [.., said, done]) = (object::part(kind, &text), kind.events());
         vec![self.event(at, said, member, text.into()), self.event(at, done, "part", part), self.ended(at)]
     }
 
     fn end_call(&mut self, at: usize, status: &'static str) -> Vec<Value> {
+        let mut events = Vec::new();
+        let nothing = matches!(&self.items[at].what, What::Call { callee, .. } if !callee.custom)
+            && self.items[at].text.trim().is_empty();
+        if nothing && status == "completed" {
+            // arguments are JSON, and that of none is an empty object
+            self.grow(at, "{}", &mut events);
+        }
         let item = &mut self.items[at];
         item.status = status;
-        let (id, mut events) = (&item.id, Vec::new());
+        let id = &item.id;
         if let What::Call { callee, .. } = &item.what {
             let said = callee.said(&item.text);
             let event = |step: &str, member: &str| {
@@ -168,7 +236,7 @@ impl Output {
     }
 }
 
-impl Kind {
+impl Words {
     /// What the events are called that tell of a part: that it is added, grows, has its text, is done.
     const fn events(self) -> [&'static str; 4] {
         match self {

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::super::{Asked, Title, wrong};
+use super::super::{Request, Title, wrong};
 use super::output::Output;
 use super::tools::Tools;
 use super::{Responses, items};
@@ -16,8 +16,8 @@ const KEPT: [(&str, &str); 3] = [
     ("prompt", "a stored prompt lies at one provider and not at the others; send its text as `input`"),
 ];
 
-/// What chat does not know, or has by another name.
-const OTHERS: [&str; 19] = [
+/// What chat does not know or has by another name, and what only chat knows: it would stand beside what is made here.
+const OTHERS: [&str; 25] = [
     "background",
     "client_metadata",
     "context_management",
@@ -25,18 +25,24 @@ const OTHERS: [&str; 19] = [
     "include",
     "input",
     "instructions",
+    "max_completion_tokens",
     "max_output_tokens",
+    "max_tokens",
     "max_tool_calls",
+    "messages",
     "metadata",
     "previous_response_id",
     "prompt",
     "reasoning",
+    "reasoning_effort",
+    "response_format",
     "store",
     "text",
     "tool_choice",
     "tools",
     "top_logprobs",
     "truncation",
+    "verbosity",
 ];
 
 /// What a response repeats of its request.
@@ -56,7 +62,7 @@ const REPEATED: [&str; 12] = [
 ];
 
 /// Reads a request.
-pub(in super::super) fn read(body: &Json, title: Title) -> Result<Asked, Fault> {
+pub(in super::super) fn read(body: &Json, title: Title) -> Result<Request, Fault> {
     let get = |name: &str| -> Result<Value, Fault> {
         let text = body.raw(name).unwrap_or(b"null");
         serde_json::from_slice(text)
@@ -98,7 +104,7 @@ pub(in super::super) fn read(body: &Json, title: Title) -> Result<Asked, Fault> 
     let left_out = tools.left_out.clone();
     let output = Output::new(&title.id);
     let dialect = Box::new(Responses { title, asked, tools, number: 0, begun: false, output });
-    Ok(Asked { body: chat, dialect, left_out })
+    Ok(Request { body: chat, dialect, left_out })
 }
 
 /// What chat has by another name.

@@ -8,6 +8,13 @@ use serde_json::{Value, json};
 use super::super::wrong;
 use crate::kit::Fault;
 
+/// The most tools of one request, namespaces counted; no provider takes more.
+const MOST: usize = 512;
+
+/// The most types that are named as left out, and the most characters of each: they go out in a header.
+const MOST_NAMED: usize = 16;
+const LONGEST_NAME: usize = 64;
+
 /// The tools of one request.
 #[derive(Default)]
 pub(super) struct Tools {
@@ -55,6 +62,9 @@ impl Tools {
         let mut tools = Self::default();
         match list {
             Value::Null => {}
+            Value::Array(list) if counted(list) > MOST => {
+                return Err(wrong("tools", format!("a dialectic takes at most {MOST} tools; send fewer")));
+            }
             Value::Array(list) => list.iter().for_each(|tool| tools.take(tool, None)),
             _ => return Err(wrong("tools", "`tools` is an array")),
         }
@@ -124,10 +134,16 @@ impl Tools {
     }
 
     fn leave_out(&mut self, kind: &str) {
-        if !self.left_out.iter().any(|other| other == kind) {
-            self.left_out.push(kind.to_owned());
+        let kind: String = kind.chars().filter(char::is_ascii_graphic).take(LONGEST_NAME).collect();
+        if self.left_out.len() < MOST_NAMED && !self.left_out.contains(&kind) {
+            self.left_out.push(kind);
         }
     }
+}
+
+/// How many there are, those inside of namespaces too.
+fn counted(list: &[Value]) -> usize {
+    list.iter().map(|tool| 1 + tool["tools"].as_array().map_or(0, |inner| counted(inner))).sum()
 }
 
 fn choice(words: String) -> Fault {
