@@ -7,10 +7,10 @@ use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
 use super::failure::Failure;
+use super::questions;
 use crate::cli::Lines;
 use crate::cli::dialectics::Dialectics;
 use crate::cli::panes::{Panes, harmless};
-use crate::client::Remote;
 use crate::config::Paths;
 use crate::workflows::bill;
 use crate::workflows::dialectics::{Heard, Hearing, Question, ask};
@@ -24,7 +24,7 @@ const LONGEST: u64 = 16 << 20;
 /// Asks, shows the legs on stderr and the answer on stdout.
 pub(super) async fn run(asked: &Dialectics, paths: &Paths, lines: &mut Lines<'_>) -> Result<(), Failure> {
     let question = question(asked)?;
-    let gateway = Remote::find(&paths.socket()).await.map_err(Failure::not_running)?;
+    let gateway = questions::gateway(paths).await?;
     let mut hearing = ask(&gateway, &question).await.map_err(Failure::new)?;
     let mut table = Table::new(&hearing, asked.format.json);
     while let Some(heard) = hearing.next().await.map_err(Failure::new)? {

@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use super::failure::Failure;
 use super::{env, on_one_core, paths, questions, review, settings};
 use crate::cli::{Command, Commit, Exit, HookName, HookVerb, Lines, ReviewDiff};
-use crate::client::Remote;
 use crate::config::{Paths, SecretSource, Settings};
 use crate::kit::Secret;
 use crate::redact::Known;
@@ -95,8 +94,8 @@ async fn prepare(args: &[OsString], command: &Command) -> Result<Option<String>,
     let paths = paths(command)?;
     let settings = settings::loaded(&paths)?.settings;
     let known = known(&settings);
-    let gateway = tokio::time::timeout(settings.commit.timeout, Remote::find(&paths.socket())).await;
-    let gateway = gateway.map_err(|_| Failure::new("the gateway does not answer"))?.map_err(Failure::not_running)?;
+    let gateway = tokio::time::timeout(settings.commit.timeout, questions::gateway(&paths)).await;
+    let gateway = gateway.map_err(|_| Failure::new("the gateway does not answer"))??;
     let writer = Writer { operator: &gateway, git: &git, settings: &settings, known: &known, model: None };
     let message = match writer.write(Scope::Staged).await {
         Err(message::MessageError::Nothing) => return Ok(None),

@@ -6,10 +6,9 @@ use std::path::Path;
 use super::bodies::Source;
 use super::calls;
 use super::failure::Failure;
-use super::questions::refused;
+use super::questions::{gateway, refused};
 use crate::cli::replay::{Replay, Skipped, show};
 use crate::cli::{Lines, Requests, har};
-use crate::client::Remote;
 use crate::config::Paths;
 use crate::workflows::replay::{Compared, Outcome, Past, Terms, replay};
 
@@ -18,7 +17,7 @@ const MOST: u32 = 100_000;
 
 /// Sends them one after the other, and says of each what came of it.
 pub(super) async fn run(asked: &Replay, paths: &Paths, lines: &mut Lines<'_>) -> Result<(), Failure> {
-    let gateway = Remote::find(&paths.socket()).await.map_err(Failure::not_running)?;
+    let gateway = gateway(paths).await?;
     let terms = Terms { model: asked.model.clone(), redacted: asked.redacted, harmless: asked.id.is_none() };
     let pasts = pasts(asked, paths).await?;
     if pasts.is_empty() {
