@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::accounts::Pool;
-use crate::config::Live;
+use crate::config::{Live, Settings};
 use crate::gateway::Gateway;
 use crate::kit::{Clock, Time};
-use crate::vault::Strongbox;
+use crate::vault::{Stamp, Strongbox};
 
 /// Between two looks whether the vault has changed while an account waits for that, and while none does.
 const SOON: Duration = Duration::from_millis(250);
@@ -25,10 +25,18 @@ pub(super) struct Watch {
     clock: Clock,
 }
 
+/// Over what the last look was, and when.
+struct Looked {
+    settings: Arc<Settings>,
+    stamp: Stamp,
+    at: Time,
+}
+
 impl Watch {
     /// Over the accounts of this gateway and this pool.
     pub(super) fn new(
-        (gateway, pool): (&Gateway, &Arc<Pool>),
+        gateway: &Gateway,
+        pool: &Arc<Pool>,
         settings: &Live,
         vault: &Arc<Strongbox>,
         clock: &Clock,
@@ -39,16 +47,16 @@ impl Watch {
 
     /// Looks as often as need be; never returns.
     pub(super) async fn keep(self) {
-        let mut last = None;
+        let mut last: Option<Looked> = None;
         loop {
             // taken before the look: what changes meanwhile is looked at again
-            let seen = (self.settings.now(), self.vault.stamp());
-            let known = |(settings, stamp, _): &(Arc<_>, _, Time)| Arc::ptr_eq(settings, &seen.0) && *stamp == seen.1;
-            let fresh = last.as_ref().is_some_and(known);
-            let due = last.as_ref().is_none_or(|(.., at): &(_, _, Time)| self.clock.now() >= at.after(MISSED));
+            let (settings, stamp) = (self.settings.now(), self.vault.stamp());
+            let same = |last: &Looked| Arc::ptr_eq(&last.settings, &settings) && last.stamp == stamp;
+            let fresh = last.as_ref().is_some_and(same);
+            let due = last.as_ref().is_none_or(|last| self.clock.now() >= last.at.after(MISSED));
             if !fresh || (due && self.pool.missed_secret()) {
                 self.gateway.attend().await;
-                last = Some((seen.0, seen.1, self.clock.now()));
+                last = Some(Looked { settings, stamp, at: self.clock.now() });
             }
             tokio::time::sleep(if self.pool.awaits_vault() { SOON } else { LATER }).await;
         }

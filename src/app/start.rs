@@ -115,7 +115,7 @@ impl House {
         let (gateway, refresher, exporter) = gateway(wires, &pool, prices, &records);
         open_books(&gateway, &settings, lines).await?;
         let over = Governed { pool: Arc::clone(&pool), gateway: gateway.clone(), ledger };
-        let secrets = Watch::new((&gateway, &pool), &settings, &vault, &clock);
+        let secrets = Watch::new(&gateway, &pool, &settings, &vault, &clock);
         let wheel = Arc::new(Wheel::new(sources, settings.clone(), over, loaded.warnings));
         let desk = Desk::new(ops::Parts {
             settings: settings.clone(),
