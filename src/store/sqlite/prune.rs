@@ -25,7 +25,7 @@ pub(super) struct Pruner {
 }
 
 impl Pruner {
-    /// Notes when a call came; another look is due.
+    /// Notes when a call came.
     pub(super) fn recorded(&mut self, at: Time) {
         self.newest = self.newest.max(Some(at));
     }

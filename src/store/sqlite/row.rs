@@ -22,9 +22,7 @@ const INSERT: &str = "INSERT INTO calls VALUES \
 const SPEND: usize = 23;
 const BRANCH: usize = 35;
 
-/// An attempt without the names of its members, which would double the row. Provider, account and model are left out
-/// where they are those of the call, as they are for most; so are times that are not known. Those at the end are not
-/// written at all.
+/// A value in the list of an attempt.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Cell<'a> {
@@ -32,6 +30,10 @@ enum Cell<'a> {
     Number(u64),
     Text(&'a str),
 }
+
+/// An attempt without the names of its members, which would double the row. Provider, account and model are left out
+/// where they are those of the call, as they are for most; so are times that are not known. Those at the end are not
+/// written at all.
 /// `[start_us, status, head_us, first_us, last_us, connect_us, provider, account, model, fault, why]`
 #[derive(Deserialize)]
 struct AttemptCells<'a>(
