@@ -5,13 +5,15 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use serde::{Deserialize, Serialize};
 use uuid::{Builder, Uuid};
 
 use super::{Clock, Time};
 
 /// Names one client request everywhere: header, ledger, log, error. UUIDv7, so newer ids sort later; shown without dashes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct CallId(Uuid);
+/// Packed it is its 16 bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct CallId(#[serde(with = "uuid::serde::compact")] Uuid);
 
 impl CallId {
     /// A new id for a call that begins now.

@@ -6,7 +6,7 @@ use super::{Choice, Spend};
 use crate::kit::{CallId, Time};
 
 /// One call, from its arrival to its end.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     /// Its id.
     pub id: CallId,
@@ -56,7 +56,7 @@ pub struct Entry {
 }
 
 /// What a call belongs to, where the client said so.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Context {
     /// `x-keywheel-project`.
     pub project: Option<String>,

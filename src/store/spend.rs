@@ -1,9 +1,11 @@
 //! What a call consumed and what it cost.
 
+use serde::{Deserialize, Serialize};
+
 use crate::kit::{Money, Usage};
 
 /// The money side of an entry. What is not known is `None` and never 0.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spend {
     /// What was consumed, in buckets that do not overlap; `None` when the answer did not say.
     pub usage: Option<Usage>,

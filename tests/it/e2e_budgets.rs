@@ -261,9 +261,14 @@ async fn while_the_ledger_is_behind_calls_under_a_hard_budget_are_refused_and_no
         let home = home(&lab, budget);
         said(&home.detach());
         let client = Client::unix(home.socket());
-        let before = lab.seen().len();
         let ledger = rusqlite::Connection::open(home.path().join("data/ledger.sqlite")).expect("the ledger");
         ledger.execute_batch("BEGIN IMMEDIATE").expect("it is ours");
+        let first = client.post(CHAT, &chat(5, false)).await;
+        assert_eq!(first.status, 200, "what it may cost stands in the spool");
+        first.bytes().await;
+        let lag = || serde_json::from_str::<Value>(&said(&home.run(["status", "--json"]))).expect("JSON");
+        until("it is known that the ledger is behind", SOON, async || lag()["ledger_lag"].is_object()).await;
+        let before = lab.seen().len();
         let answer = client.post(CHAT, &chat(5, false)).await;
         assert_eq!(answer.status, status, "{budget}");
         if status == 503 {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use keywheel::kit::Money;
 use keywheel::sim::{Lab, Script};
+use keywheel::store::{Filter, Ledger, Outcome, Sqlite};
 use serde_json::{Value, json};
 
 use crate::e2e_budgets::{CHAT, home, kill_hard, lab, line};
@@ -39,12 +40,10 @@ fn worst(lab: &Lab) -> Money {
 }
 
 /// What the ledger holds while no gateway runs: calls under way, and how its entries ended.
-fn ledger(home: &Home) -> (u32, Vec<String>) {
-    let ledger = rusqlite::Connection::open(home.path().join("data/ledger.sqlite")).expect("the ledger");
-    let holds = ledger.query_row("SELECT count(*) FROM holds", [], |row| row.get(0)).expect("holds");
-    let mut ended = ledger.prepare("SELECT outcome FROM calls").expect("calls");
-    let ended = ended.query_map([], |row| row.get(0)).expect("calls").collect::<Result<_, _>>().expect("words");
-    (holds, ended)
+fn ledger(home: &Home) -> (usize, Vec<Outcome>) {
+    let ledger = Sqlite::open(&home.path().join("data/ledger.sqlite")).expect("the ledger");
+    let entries = ledger.list(&Filter { limit: 10, ..Filter::default() }).expect("calls");
+    (ledger.holds().expect("holds").len(), entries.into_iter().map(|entry| entry.outcome).collect())
 }
 
 /// The one call after a start, and the start after that one: charged at its worst, marked, and nothing is left aside.
@@ -97,7 +96,10 @@ async fn a_kill_before_the_tokens_are_counted_that_no_provider_told_leaves_the_c
     assert_eq!(answer.status, 200);
     assert!(!answer.text().await.contains("\"usage\":{"), "it says nothing of its tokens");
     kill_hard(&home).await;
-    let ended = ["completed".to_owned()].to_vec();
-    assert_eq!(ledger(&home), (1, ended), "the guess is recorded, and what was set aside still stands");
+    assert_eq!(
+        ledger(&home),
+        (1, [Outcome::Completed].to_vec()),
+        "the guess is recorded, and what was set aside still stands"
+    );
     assert_charged_at_its_worst(&home, &lab, billed(words, PIECES));
 }

@@ -11,10 +11,12 @@ use std::time::{Duration, Instant};
 
 use keywheel::sim::Persona;
 use keywheel::sim::lab::Setup;
+use keywheel::store::{Filter, Ledger, Outcome, Sqlite};
 use serde_json::Value;
 
 use crate::e2e_rig::{Rig, chat, json_lines, text, until, words};
 use crate::home_support::PATIENCE;
+use crate::support::SOON;
 
 const MODEL: &str = "lab/gpt-4o-mini";
 /// An answer is released after a second; the rest is for a busy machine.
@@ -114,6 +116,7 @@ async fn a_full_disk_holds_up_no_call_and_loses_none() {
     let faulty = Faulty::start();
     let rig = &faulty.rig;
     call(rig).await;
+    assert_eq!(recorded(rig), 1);
     faulty.set("full", "");
     for _ in 0..3 {
         let took = call(rig).await;
@@ -174,4 +177,28 @@ async fn another_program_that_holds_the_ledger_holds_up_no_call() {
     doctor_says(&rig, "locked").await;
     other.execute_batch("ROLLBACK").expect("the lock is given back");
     all_is_written(&rig, 4).await;
+}
+
+#[tokio::test]
+async fn what_was_answered_while_another_program_held_the_ledger_outlives_a_kill() {
+    let mut rig = Rig::start(&["a"]);
+    let path = rig.keywheel.home().join("data/ledger.sqlite");
+    call(&rig).await;
+    assert_eq!(recorded(&rig), 1);
+    let other = rusqlite::Connection::open(&path).expect("the ledger");
+    other.execute_batch("BEGIN IMMEDIATE").expect("the lock");
+    let mut slowest = Duration::ZERO;
+    for _ in 0..20 {
+        slowest = slowest.max(call(&rig).await);
+    }
+    assert!(slowest < RELEASED, "{slowest:?}");
+    let pid = nix::unistd::Pid::from_raw(rig.keywheel.pid().cast_signed());
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).expect("it is ours");
+    other.execute_batch("ROLLBACK").expect("the lock is given back");
+    until("it is dead", SOON, async || !rig.keywheel.runs()).await;
+    // whoever opens the ledger next writes what was left
+    let ledger = Sqlite::open(&path).expect("the ledger opens");
+    let entries = ledger.list(&Filter { limit: 100, ..Filter::default() }).expect("entries");
+    assert_eq!(entries.len(), 21);
+    assert!(entries.iter().all(|entry| entry.outcome == Outcome::Completed && entry.spend.usage.is_some()));
 }

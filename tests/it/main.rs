@@ -152,6 +152,7 @@ mod store;
 mod store_choices;
 mod store_holds;
 mod store_keep;
+mod store_spool;
 mod store_sqlite;
 mod store_sums;
 mod support;

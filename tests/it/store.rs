@@ -12,8 +12,10 @@ use keywheel::store::{
 fn each(case: impl AsyncFn(Arc<dyn Ledger>)) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(case(Arc::new(Memory::new())));
-    let home = tempfile::tempdir().unwrap();
-    runtime.block_on(case(Arc::new(Sqlite::open(&home.path().join("ledger.sqlite")).unwrap())));
+    for open in [Sqlite::open, Sqlite::without_spool] {
+        let home = tempfile::tempdir().unwrap();
+        runtime.block_on(case(Arc::new(open(&home.path().join("ledger.sqlite")).unwrap())));
+    }
 }
 
 /// An entry with every field filled.

@@ -7,7 +7,7 @@ use keywheel::store::{Entry, Hold, Ledger, Outcome, Over, Sqlite};
 
 use crate::store::{entry, full_entry};
 
-fn hold(cost: i128) -> Hold {
+pub(crate) fn hold(cost: i128) -> Hold {
     Hold {
         at: Time::from_micros(1_795_000_000_000_000),
         client: "laptop".to_owned(),

@@ -77,10 +77,10 @@ fn a_file_that_is_no_database_is_refused_in_words() {
 }
 
 #[tokio::test]
-async fn a_locked_ledger_releases_the_answer_says_so_and_catches_up() {
+async fn a_locked_ledger_without_a_spool_releases_the_answer_says_so_and_catches_up() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("ledger.sqlite");
-    let ledger = Sqlite::open(&path).unwrap();
+    let ledger = Sqlite::without_spool(&path).unwrap();
     let other = other_program(&path);
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
 

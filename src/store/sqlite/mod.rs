@@ -1,18 +1,22 @@
 //! The ledger in one SQLite file: one thread writes, one connection reads beside it.
 
 mod choices;
+mod frame;
 mod holds;
 mod look;
 mod prune;
+mod queue;
 mod row;
 mod schema;
 mod select;
 mod spend;
 mod spent;
+mod spool;
 mod sums;
 mod totals;
 mod writer;
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -24,7 +28,9 @@ pub use look::Look;
 use super::{By, Counting, Durable, Entry, Filter, Held, Hold, Lag, Ledger, LedgerError, Over, Span, Total, prefix};
 use crate::config::Keep;
 use crate::kit::CallId;
-use writer::{Queue, Work};
+use frame::Work;
+use queue::Queue;
+use spool::Spool;
 
 /// A ledger in a file. Dropping it writes what is queued and ends the writer.
 pub struct Sqlite {
@@ -36,11 +42,22 @@ pub struct Sqlite {
 }
 
 impl Sqlite {
-    /// Opens the file, making it 0600 or bringing it to today's schema where needed. Its folder must exist.
+    /// Opens the file, making it 0600 or bringing it to today's schema where needed. Its folder must exist. Entries are
+    /// durable as soon as they stand in its spool, beside it; what a process that was killed left there is written now.
     pub fn open(path: &Path) -> Result<Self, LedgerError> {
-        let connection = schema::writer(path)?;
+        Self::start(path, Some(Spool::of(path)))
+    }
+
+    /// The same without a spool, as where none can be made: entries are durable once they are committed.
+    pub fn without_spool(path: &Path) -> Result<Self, LedgerError> {
+        Self::start(path, None)
+    }
+
+    fn start(path: &Path, spool: Option<Spool>) -> Result<Self, LedgerError> {
+        let mut connection = schema::writer(path)?;
+        spool::recover(path, |frames| writer::recover(&mut connection, frames));
         let reader = Mutex::new(schema::reader(path)?);
-        let queue = Arc::new(Queue::default());
+        let queue = Arc::new(Queue::of(spool));
         let writer = std::thread::Builder::new().name("ledger".to_owned()).spawn({
             let queue = queue.clone();
             move || writer::run(&queue, connection)
@@ -50,10 +67,12 @@ impl Sqlite {
         Ok(Self { path: path.to_owned(), queue, reader, writer: Some(writer) })
     }
 
-    fn write(&self, work: Work) -> Durable {
-        let told = self.queue.push(work);
+    fn write(&self, work: &Work<'_>) -> Durable {
+        let queued = self.queue.push(work);
         // either way the answer goes out: `lag` says when the entry is not yet written
-        Box::pin(async move { drop(tokio::time::timeout(writer::SLOW, told).await) })
+        Box::pin(async move {
+            queued.safe().await;
+        })
     }
 
     /// What a file holds, without changing it, also while a gateway writes it. It must exist.
@@ -61,23 +80,25 @@ impl Sqlite {
         look::look(path)
     }
 
+    /// The connection that reads, once all that was queued is there to be read.
     fn reader(&self) -> MutexGuard<'_, Connection> {
+        self.queue.catch_up();
         self.reader.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Ledger for Sqlite {
     fn record(&self, entry: Entry) -> Durable {
-        self.write(Work::Entry(Box::new(entry)))
+        self.write(&Work::Entry(Cow::Owned(entry)))
     }
 
     fn hold(&self, id: CallId, hold: Hold) -> Held {
-        let told = self.queue.push(Work::Hold(id, Box::new(hold)));
-        Box::pin(async move { matches!(tokio::time::timeout(writer::SLOW, told).await, Ok(Ok(true))) })
+        let queued = self.queue.push(&Work::Hold(id, Cow::Owned(hold)));
+        Box::pin(queued.safe())
     }
 
     fn settle(&self, entry: Entry) -> Durable {
-        self.write(Work::Settle(Box::new(entry)))
+        self.write(&Work::Settle(Cow::Owned(entry)))
     }
 
     fn holds(&self) -> Result<Vec<(CallId, Hold)>, LedgerError> {
@@ -85,8 +106,7 @@ impl Ledger for Sqlite {
     }
 
     fn spent(&self, over: Over) -> Counting {
-        let (tell, told) = tokio::sync::oneshot::channel();
-        drop(self.queue.push(Work::Count(over, Some(tell))));
+        let told = self.queue.count(over);
         Box::pin(async move { told.await.ok() })
     }
 

@@ -53,17 +53,28 @@ struct AttemptCells<'a>(
 type DecisionCells<'a> = (Text<'a>, Text<'a>, Text<'a>);
 type Text<'a> = std::borrow::Cow<'a, str>;
 
-/// Puts an entry in. One of the same id that was there before is replaced, and given back.
-pub(super) fn put(step: &Transaction<'_>, entry: &Entry) -> rusqlite::Result<Option<Entry>> {
-    let mut insert = step.prepare_cached(INSERT)?;
-    if write(&mut insert, entry)? == 1 {
-        return Ok(None);
+/// Where the rows of one step are written.
+pub(super) struct Rows<'a> {
+    step: &'a Transaction<'a>,
+    insert: CachedStatement<'a>,
+}
+
+impl<'a> Rows<'a> {
+    pub(super) fn of(step: &'a Transaction<'a>) -> rusqlite::Result<Self> {
+        Ok(Self { step, insert: step.prepare_cached(INSERT)? })
     }
-    let id = entry.id.as_bytes().as_slice();
-    let earlier = step.query_row(&format!("SELECT {COLUMNS} FROM calls WHERE id = ?1"), [id], read)?;
-    step.execute("DELETE FROM calls WHERE id = ?1", [id])?;
-    write(&mut insert, entry)?;
-    Ok(Some(earlier))
+
+    /// Puts an entry in. One of the same id that was there before is replaced, and given back.
+    pub(super) fn put(&mut self, entry: &Entry) -> rusqlite::Result<Option<Entry>> {
+        if write(&mut self.insert, entry)? == 1 {
+            return Ok(None);
+        }
+        let id = entry.id.as_bytes().as_slice();
+        let earlier = self.step.query_row(&format!("SELECT {COLUMNS} FROM calls WHERE id = ?1"), [id], read)?;
+        self.step.execute("DELETE FROM calls WHERE id = ?1", [id])?;
+        write(&mut self.insert, entry)?;
+        Ok(Some(earlier))
+    }
 }
 
 fn write(insert: &mut CachedStatement<'_>, entry: &Entry) -> rusqlite::Result<usize> {

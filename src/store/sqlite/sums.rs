@@ -16,6 +16,8 @@ const MOST: i128 = 1 << 61;
 
 /// Bytes of an id that say its millisecond.
 const STAMP: usize = 6;
+/// Tenant, client, project, provider, account, model; empty where there is none.
+const NAMES: usize = 6;
 /// Calls, tokens of five kinds, unpriced, untold, estimated, compared.
 const COUNTS: usize = 10;
 /// Cost, and what was told and listed where both are known.
@@ -34,19 +36,16 @@ const UPSERT: &str = "INSERT INTO sums VALUES \
      told_usd = told_usd + excluded.told_usd, told_pico = told_pico + excluded.told_pico, \
      listed_usd = listed_usd + excluded.listed_usd, listed_pico = listed_pico + excluded.listed_pico";
 
-/// What a batch adds.
+/// What a batch adds, by the key of a row as bytes: most calls find their row without a copy of its key.
 #[derive(Default)]
-pub(super) struct Sums<'a>(HashMap<Key<'a>, Sum>);
+pub(super) struct Sums {
+    rows: HashMap<Vec<u8>, (Key, Sum)>,
+    sought: Vec<u8>,
+}
 
-#[derive(PartialEq, Eq, Hash)]
-struct Key<'a> {
+struct Key {
     hour: i64,
-    tenant: &'a str,
-    client: &'a str,
-    project: &'a str,
-    provider: &'a str,
-    account: &'a str,
-    model: &'a str,
+    names: [String; NAMES],
 }
 
 struct Sum {
@@ -56,20 +55,26 @@ struct Sum {
     amounts: [i128; AMOUNTS],
 }
 
-impl<'a> Sums<'a> {
+impl Sums {
     /// Adds a call, or takes away one that another replaces.
-    pub(super) fn count(&mut self, entry: &'a Entry, times: Times) {
-        let key = Key {
-            hour: hour(entry.at),
-            tenant: &entry.tenant,
-            client: &entry.client,
-            project: entry.context.project.as_deref().unwrap_or_default(),
-            provider: entry.provider.as_deref().unwrap_or_default(),
-            account: entry.account.as_deref().unwrap_or_default(),
-            model: entry.model.as_deref().unwrap_or_default(),
-        };
+    pub(super) fn count(&mut self, entry: &Entry, times: Times) {
+        let hour = hour(entry.at);
+        let names = names(entry);
+        self.sought.clear();
+        self.sought.extend_from_slice(&hour.to_ne_bytes());
+        for name in names {
+            self.sought.extend_from_slice(&name.len().to_ne_bytes());
+            self.sought.extend_from_slice(name.as_bytes());
+        }
         let id = stamp(entry.id);
-        let sum = self.0.entry(key).or_insert(Sum { first: id, last: id, counts: [0; COUNTS], amounts: [0; AMOUNTS] });
+        let sum = match self.rows.get_mut(&self.sought) {
+            Some((_, sum)) => sum,
+            None => {
+                let key = Key { hour, names: names.map(str::to_owned) };
+                let sum = Sum { first: id, last: id, counts: [0; COUNTS], amounts: [0; AMOUNTS] };
+                &mut self.rows.entry(self.sought.clone()).or_insert((key, sum)).1
+            }
+        };
         (sum.first, sum.last) = (sum.first.min(id), sum.last.max(id));
         let times = times as i128;
         let (counts, amounts) = numbers(entry);
@@ -77,21 +82,21 @@ impl<'a> Sums<'a> {
         sum.amounts.iter_mut().zip(amounts).for_each(|(sum, amount)| *sum += times * amount);
     }
 
-    /// Writes what was added.
-    pub(super) fn write(&self, step: &Transaction<'_>) -> rusqlite::Result<()> {
+    /// Writes what was added since the last time.
+    pub(super) fn write(&mut self, step: &Transaction<'_>) -> rusqlite::Result<()> {
         let mut upsert = step.prepare_cached(UPSERT)?;
-        for (key, sum) in &self.0 {
+        for (_, (Key { hour, names: [tenant, client, project, provider, account, model] }, sum)) in self.rows.drain() {
             let number = |at: usize| sum.counts[at].clamp(-MOST, MOST) as i64;
             let dollars = |at: usize| (sum.amounts[at] / FRACTION).clamp(-MOST, MOST) as i64;
             let rest = |at: usize| (sum.amounts[at] % FRACTION) as i64;
             upsert.execute(params![
-                key.hour,
-                key.tenant,
-                key.client,
-                key.project,
-                key.provider,
-                key.account,
-                key.model,
+                hour,
+                tenant,
+                client,
+                project,
+                provider,
+                account,
+                model,
                 sum.first.as_slice(),
                 sum.last.as_slice(),
                 number(0),
@@ -145,6 +150,13 @@ fn stamp(id: CallId) -> [u8; STAMP] {
 /// The number of a moment's hour.
 pub(super) const fn hour(at: Time) -> i64 {
     at.as_micros() / HOUR
+}
+
+fn names(entry: &Entry) -> [&str; NAMES] {
+    let Entry { tenant, client, provider, account, model, .. } = entry;
+    let [project, provider, account, model] =
+        [&entry.context.project, provider, account, model].map(|name| name.as_deref().unwrap_or_default());
+    [tenant, client, project, provider, account, model]
 }
 
 fn numbers(entry: &Entry) -> ([i128; COUNTS], [i128; AMOUNTS]) {
