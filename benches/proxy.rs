@@ -1,6 +1,7 @@
 //! What a call costs on its way through the gateway, beside nginx and beside no proxy at all, in one interleaved run.
 //!
-//! `cargo bench --bench proxy [-- --quick] [--json] [--only WORK] [--against BINARY]`
+//! `cargo bench --bench proxy [-- --quick] [--json] [--only WORK] [--against BINARY]`; two builds beside each other:
+//! `cargo bench --bench proxy -- --builds --against BINARY`
 //!
 //! The upstream, the load and each target are processes of their own, so that the CPU time of a target is its own.
 //! Foreign load on the machine moves throughput and latency, but hardly the CPU time of a request: compare that.

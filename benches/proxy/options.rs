@@ -4,11 +4,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Outcome;
-use super::work::{Turn, Work};
+use super::work::{Pace, Turn, Work};
 
 /// How a run is made.
 pub(crate) struct Options {
     pub(crate) json: bool,
+    /// Only gateways, in closed loops: builds are compared with each other in many short turns.
+    pub(crate) builds: bool,
     /// How often every target has its turn.
     pub(crate) rounds: usize,
     /// How long one turn of one target is.
@@ -21,8 +23,14 @@ pub(crate) struct Options {
 
 impl Options {
     pub(crate) fn read(args: &[String]) -> Outcome<Self> {
-        let mut options =
-            Self { json: false, rounds: 5, window: Duration::from_millis(1200), only: Vec::new(), against: Vec::new() };
+        let mut options = Self {
+            json: false,
+            builds: false,
+            rounds: 5,
+            window: Duration::from_millis(1200),
+            only: Vec::new(),
+            against: Vec::new(),
+        };
         let mut args = args.iter();
         while let Some(arg) = args.next() {
             let mut value = || args.next().ok_or(format!("{arg} needs a value"));
@@ -31,11 +39,12 @@ impl Options {
                 "--bench" => {}
                 "--json" => options.json = true,
                 "--quick" => (options.rounds, options.window) = (2, Duration::from_millis(600)),
+                "--builds" => (options.builds, options.rounds, options.window) = (true, 40, Duration::from_millis(600)),
                 "--rounds" => options.rounds = value()?.parse()?,
                 "--only" => options.only.push(value()?.clone()),
                 "--against" => options.against.push(value()?.into()),
                 other => {
-                    let known = "--quick, --json, --rounds N, --only WORK, --against BINARY";
+                    let known = "--quick, --builds, --json, --rounds N, --only WORK, --against BINARY";
                     return Err(format!("{other:?} is not known; there are {known}").into());
                 }
             }
@@ -46,6 +55,6 @@ impl Options {
     /// The measurements to make.
     pub(crate) fn turns(&self) -> impl Iterator<Item = Turn> {
         let wanted = |work: Work| self.only.is_empty() || self.only.iter().any(|name| name == work.name());
-        Turn::ALL.into_iter().filter(move |turn| wanted(turn.work))
+        Turn::ALL.into_iter().filter(move |turn| wanted(turn.work) && (!self.builds || turn.pace == Pace::Closed))
     }
 }

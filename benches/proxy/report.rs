@@ -8,6 +8,9 @@ use super::Outcome;
 use super::round::Found;
 use super::work::{CHUNKS, Pace, Turn};
 
+/// The gateway as it was built for the bench.
+const GATEWAY: &str = "keywheel";
+
 /// All measurements of a run.
 #[derive(Default)]
 pub(crate) struct Report(Vec<(Turn, Vec<Found>)>);
@@ -47,6 +50,9 @@ impl Report {
             };
             for line in lines {
                 let _ = writeln!(out, "{}", line.row(turn, nginx));
+            }
+            for (target, rate, cpu) in beside(found) {
+                let _ = writeln!(out, "\n{GATEWAY} beside {target}, round by round: throughput {rate}, CPU {cpu}");
             }
         }
         out
@@ -113,6 +119,22 @@ fn lines<'a>(turn: &Turn, found: &'a [Found]) -> Vec<Line<'a>> {
         }
     };
     first_round.map(line).collect()
+}
+
+/// What each other build is to the gateway: middle and quarters of the ratios of single rounds, in percent. Foreign load
+/// that lasts longer than a round is in both of its sides.
+fn beside(found: &[Found]) -> Vec<(&str, String, String)> {
+    let of = |round: usize, target: &str| found.iter().find(|it| it.round == round && it.target == target);
+    let rounds = found.iter().map(|it| it.round).max().map_or(0, |last| last + 1);
+    let ratios = |target: &str, read: &dyn Fn(&Found) -> f64| {
+        let ratio = |round| Some((read(of(round, GATEWAY)?) / read(of(round, target)?) - 1.0) * 100.0);
+        let mut ratios: Vec<f64> = (0..rounds).filter_map(ratio).collect();
+        ratios.sort_by(f64::total_cmp);
+        let quarter = |at: usize| ratios.get(ratios.len() * at / 4).copied().unwrap_or_default();
+        format!("{:+.1} % ({:+.1} to {:+.1})", median(ratios.clone()), quarter(1), quarter(3))
+    };
+    let others = found.iter().filter(|it| it.round == 0 && !["direct", "nginx", GATEWAY].contains(&it.target.as_str()));
+    others.map(|it| (&*it.target, ratios(&it.target, &|it| it.tally.rate), ratios(&it.target, &|it| it.cpu))).collect()
 }
 
 fn median(mut values: Vec<f64>) -> f64 {

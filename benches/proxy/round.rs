@@ -19,11 +19,12 @@ pub(crate) struct Found {
 
 /// Measures every target as often as there are rounds.
 pub(crate) fn run(targets: &Targets, turn: &Turn, options: &Options) -> Outcome<Vec<Found>> {
-    let count = targets.all.len();
+    let part: Vec<&Target> = targets.all.iter().filter(|target| !options.builds || target.is_gateway()).collect();
+    let count = part.len();
     let mut found = Vec::with_capacity(count * options.rounds);
     for round in 0..options.rounds {
         for at in 0..count {
-            found.push(measure(&targets.all[(at + round) % count], turn, options, round)?);
+            found.push(measure(part[(at + round) % count], turn, options, round)?);
         }
     }
     Ok(found)

@@ -55,6 +55,10 @@ impl Targets {
 }
 
 impl Target {
+    pub(crate) const fn is_gateway(&self) -> bool {
+        !self.key.is_empty()
+    }
+
     pub(crate) fn pid(&self) -> u32 {
         self.process.0.id()
     }

@@ -111,6 +111,22 @@ fn opening_a_ledger_that_another_program_holds_says_what_to_do() {
     assert!(error.contains("close the program that holds it"), "{error}");
 }
 
+/// A check against a list did, which took a third of what a row costs.
+#[test]
+fn no_row_needs_a_table_of_its_own_in_memory() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("ledger.sqlite");
+    drop(Sqlite::open(&path).unwrap());
+    let other = other_program(&path);
+    let columns: i64 =
+        other.query_row("SELECT count(*) FROM pragma_table_info('calls')", [], |row| row.get(0)).unwrap();
+    let values = vec!["NULL"; usize::try_from(columns).unwrap()].join(", ");
+    let mut steps = other.prepare(&format!("EXPLAIN INSERT INTO calls VALUES ({values})")).unwrap();
+    let steps: Vec<String> = steps.query_map([], |row| row.get("opcode")).unwrap().map(Result::unwrap).collect();
+    assert!(steps.contains(&"MakeRecord".to_owned()), "{steps:?}");
+    assert!(!steps.contains(&"OpenEphemeral".to_owned()), "{steps:?}");
+}
+
 /// The bound is ten times what a laptop needs in a debug build; `KEYWHEEL_TEST_SOAK` prints the figures.
 #[test]
 fn an_entry_is_small_and_cheap() {

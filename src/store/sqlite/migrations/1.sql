@@ -1,5 +1,6 @@
 -- One row per call. Ids are UUIDv7, so the primary key is also the order of arrival. Attempts and decisions are JSON
--- arrays of arrays; src/store/sqlite/row.rs says what stands where. Times are microseconds.
+-- arrays of arrays; src/store/sqlite/row.rs says what stands where. Times are microseconds. The check of outcomes is no list:
+-- for one, SQLite would build a table in memory for each row.
 CREATE TABLE calls (
     id            BLOB PRIMARY KEY,
     tenant        TEXT NOT NULL DEFAULT 'local',
@@ -11,7 +12,8 @@ CREATE TABLE calls (
     account       TEXT,
     model         TEXT,
     status        INTEGER NOT NULL,
-    outcome       TEXT NOT NULL CHECK (outcome IN ('completed', 'failed', 'broken', 'left')),
+    outcome       TEXT NOT NULL CHECK (outcome = 'completed' OR outcome = 'failed' OR outcome = 'broken' OR outcome = 'left'
+                                       OR outcome = 'interrupted'),
     stream        INTEGER NOT NULL,
     parked_us     INTEGER NOT NULL,
     first_byte_us INTEGER,
