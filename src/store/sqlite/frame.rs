@@ -56,9 +56,29 @@ pub(super) fn number(frame: &mut [u8], number: u64) {
     frame[4..8].copy_from_slice(&proof.to_le_bytes());
 }
 
-/// The work of frames that stand one behind another.
-pub(super) fn works(frames: &[u8]) -> impl Iterator<Item = Result<Work<'static>, postcard::Error>> {
-    split(frames).map(|frame| postcard::from_bytes(&frame[HEADER..]))
+/// Work as it was packed.
+pub(super) struct Frame<'a>(&'a [u8]);
+
+impl Frame<'_> {
+    pub(super) fn work(&self) -> Result<Work<'static>, postcard::Error> {
+        postcard::from_bytes(&self.0[HEADER..])
+    }
+
+    /// The call whose entry it writes, and whether it does nothing else. Reads no further than the id, which comes first.
+    pub(super) fn entry_of(&self) -> Option<(CallId, bool)> {
+        let ((kind, id), _) = postcard::take_from_bytes::<(u32, CallId)>(&self.0[HEADER..]).ok()?;
+        match kind {
+            // in the order of `Work`
+            0 => Some((id, true)),
+            1 => Some((id, false)),
+            _ => None,
+        }
+    }
+}
+
+/// Frames that stand one behind another.
+pub(super) fn frames(bytes: &[u8]) -> impl Iterator<Item = Frame<'_>> {
+    split(bytes).map(Frame)
 }
 
 /// The frames with their numbers, those left out that are damaged.

@@ -70,8 +70,9 @@ impl<'a> Rows<'a> {
             return Ok(None);
         }
         let id = entry.id.as_bytes().as_slice();
-        let earlier = self.step.query_row(&format!("SELECT {COLUMNS} FROM calls WHERE id = ?1"), [id], read)?;
-        self.step.execute("DELETE FROM calls WHERE id = ?1", [id])?;
+        let select = format!("SELECT {COLUMNS} FROM calls WHERE id = ?1");
+        let earlier = self.step.prepare_cached(&select)?.query_row([id], read)?;
+        self.step.prepare_cached("DELETE FROM calls WHERE id = ?1")?.execute([id])?;
         write(&mut self.insert, entry)?;
         Ok(Some(earlier))
     }

@@ -1,5 +1,6 @@
 //! The one writer: a thread that commits whatever is queued in one transaction.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,7 +13,7 @@ use super::queue::{Batch, Queue};
 use super::row::Rows;
 use super::sums::{Sums, Times};
 use super::{holds, spent};
-use crate::kit::Time;
+use crate::kit::{CallId, Time};
 use crate::store::Spent;
 
 /// A commit that takes longer is told of in the log.
@@ -109,13 +110,18 @@ fn commit(connection: &mut Connection, batch: &Batch, pruning: &mut Pruning) -> 
     let mut sums = Sums::default();
     let mut rows = Rows::of(&step)?;
     let mut counts = batch.counts.iter().peekable();
+    let last = last_entries(batch);
     // in their order: a count holds the entries before it, and none behind it
-    for (at, work) in frame::works(&batch.frames).enumerate() {
+    for (at, frame) in frame::frames(&batch.frames).enumerate() {
         while let Some((_, over, _)) = counts.next_if(|(behind, ..)| *behind <= at) {
             sums.write(&step)?;
             committed.counted.push(spent::spent(&step, *over)?);
         }
-        let work = match work {
+        // a guess, and the count is here already
+        if batch.counts.is_empty() && frame.entry_of().is_some_and(|(id, only)| only && last.get(&id) > Some(&at)) {
+            continue;
+        }
+        let work = match frame.work() {
             Ok(work) => work,
             Err(error) => {
                 tracing::error!("an entry for the ledger cannot be read: {error}");
@@ -143,6 +149,12 @@ fn commit(connection: &mut Connection, batch: &Batch, pruning: &mut Pruning) -> 
     drop(rows);
     step.commit()?;
     Ok(committed)
+}
+
+/// By its call, which of several entries is the last.
+fn last_entries(batch: &Batch) -> HashMap<CallId, usize> {
+    let entries = frame::frames(&batch.frames).enumerate();
+    entries.filter_map(|(at, frame)| Some((frame.entry_of()?.0, at))).collect()
 }
 
 /// Commits what an earlier process left in its spool.
