@@ -1,4 +1,5 @@
-//! The records of the ledger.
+//! The records of the ledger. Packed they stand in its spool: whoever changes one, or a type in one, changes
+//! `sqlite::spool::FORMAT` too.
 
 use serde::{Deserialize, Serialize};
 

@@ -104,8 +104,8 @@ pub trait Ledger: Send + Sync {
     /// For how long entries are kept, from now on. Sums outlive their entries.
     fn keep(&self, keep: Keep);
 
-    /// Waits until all that was queued is durable, at most a few seconds where the disk refuses. Blocking; called
-    /// before the process ends.
+    /// Waits until all that was queued can be read, at most a few seconds where the disk refuses. Blocking; called before
+    /// the process ends.
     fn flush(&self);
 
     /// How far it is behind; `None` when all is well.

@@ -82,7 +82,7 @@ async fn a_ledger_of_an_earlier_schema_is_brought_up_and_keeps_its_calls() {
     let other = rusqlite::Connection::open(&path).unwrap();
     other
         .execute_batch(
-            "DROP TABLE choices; DROP TABLE sums; DROP TABLE gone; DROP TABLE holds; ALTER TABLE calls DROP COLUMN branch; \
+            "DROP TABLE choices; DROP TABLE sums; DROP TABLE spools; DROP TABLE gone; DROP TABLE holds; ALTER TABLE calls DROP COLUMN branch; \
              PRAGMA user_version = 2",
         )
         .unwrap();

@@ -90,7 +90,7 @@ async fn a_ledger_from_before_holds_takes_them_and_calls_that_were_interrupted_a
     let path = home.path().join("ledger.sqlite");
     // as the fourth step left it
     let other = rusqlite::Connection::open(&path).unwrap();
-    other.execute_batch("DROP TABLE holds; DROP TABLE gone; PRAGMA user_version = 4").unwrap();
+    other.execute_batch("DROP TABLE holds; DROP TABLE spools; DROP TABLE gone; PRAGMA user_version = 4").unwrap();
     drop(other);
     let ledger = open(home.path());
     let id = CallId::new();

@@ -13,7 +13,7 @@ use crate::store::{entry, full_entry, mode};
 use crate::store_holds::hold;
 
 const NAMES: [&str; 2] = ["ledger.sqlite-spool0", "ledger.sqlite-spool1"];
-/// What each file begins with, and a number behind it.
+/// What each file begins with, and the id of its spool behind it.
 const FORMAT: usize = 16;
 const HEADER: usize = 24;
 
@@ -160,16 +160,39 @@ fn a_damaged_entry_is_left_out_and_never_read_as_another() {
     }
 }
 
+#[tokio::test]
+async fn what_was_committed_is_never_read_again_wherever_it_still_stands() {
+    let folder = folder();
+    let ledger = open(folder.path());
+    // another program delays the commit, so that the files can be looked at
+    let other = rusqlite::Connection::open(folder.path().join("ledger.sqlite")).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let guess = full_entry();
+    ledger.record(guess.clone()).await;
+    let files = NAMES.map(|name| fs::read(folder.path().join(name)).unwrap());
+    other.execute_batch("ROLLBACK").unwrap();
+    ledger.flush();
+    let count = Entry { total_us: 2, ..guess.clone() };
+    ledger.record(count.clone()).await;
+    drop(ledger);
+    // as if the process had been killed before it could do anything about its files
+    for (name, bytes) in NAMES.iter().zip(&files) {
+        fs::write(folder.path().join(name), bytes).unwrap();
+    }
+    let ledger = open(folder.path());
+    assert_eq!(list(&ledger), [count]);
+    assert_eq!(spooled(folder.path()), [] as [PathBuf; 0]);
+}
+
 #[test]
-fn frames_that_were_committed_when_the_file_was_begun_are_not_read_again() {
-    let entries: Vec<Entry> = (0..3).map(|_| full_entry()).collect();
-    let [(name, whole), _] = left_behind(|ledger| entries.iter().for_each(|entry| drop(ledger.record(entry.clone()))));
-    for committed in 0..=3_u64 {
-        let mut file = whole.clone();
-        file[FORMAT..HEADER].copy_from_slice(&committed.to_le_bytes());
-        let mut found = list(&open(with(&[(name, file)]).path()));
-        found.reverse();
-        assert_eq!(found, entries[usize::try_from(committed).unwrap()..]);
+fn a_damaged_file_does_not_hold_up_the_other() {
+    let entries: Vec<Entry> = (0..2).map(|_| full_entry()).collect();
+    let files = left_behind(|ledger| entries.iter().for_each(|entry| drop(ledger.record(entry.clone()))));
+    for (good, damaged) in [(0, 1), (1, 0)] {
+        let folder = with(&[(NAMES[good], files[0].1.clone()), (NAMES[damaged], vec![0; 4096])]);
+        let ledger = open(folder.path());
+        assert_eq!(list(&ledger).len(), 2);
+        assert_eq!(spooled(folder.path()), [] as [PathBuf; 0]);
     }
 }
 

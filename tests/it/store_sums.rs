@@ -129,7 +129,7 @@ fn a_ledger_without_sums_gets_them_from_its_calls() {
     let other = rusqlite::Connection::open(&path).unwrap();
     other
         .execute_batch(
-            "DROP TABLE sums; DROP TABLE gone; DROP TABLE holds; ALTER TABLE calls DROP COLUMN branch; PRAGMA user_version = 3",
+            "DROP TABLE sums; DROP TABLE spools; DROP TABLE gone; DROP TABLE holds; ALTER TABLE calls DROP COLUMN branch; PRAGMA user_version = 3",
         )
         .unwrap();
     drop(other);

@@ -23,7 +23,7 @@ pub(super) fn look(paths: &Paths, keep: Option<Keep>, lag: Option<&LedgerLag>) -
     let path = paths.data.join(LEDGER_FILE);
     if let Some(LedgerLag { queued, behind_ms, why }) = lag {
         let says = format!("{queued} calls wait to be written, {} s behind: {why}", behind_ms / 1000);
-        let advice = "answers go out all the same, and nothing is lost while the gateway runs; calls under a hard budget \
+        let advice = "answers go out all the same, and nothing is lost while the gateway runs on; calls under a hard budget \
              are refused. close a program that holds the file, free some disk space, or wait for the disk";
         findings.push(Finding::fail(CHECK, says, advice));
     }

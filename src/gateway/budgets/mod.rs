@@ -23,8 +23,8 @@ use crate::store::{Durable, Entry, Ledger, Over};
 pub struct Budgets {
     /// Whether there is any, so that whoever has none pays for one load.
     any: AtomicBool,
-    // a std mutex, one for all budgets, since a call takes of several or of none; held for a few look-ups and for queueing
-    // an entry, never across an await
+    // a std mutex, one for all budgets, since a call takes of several or of none; held for a few look-ups and for packing
+    // and queueing an entry, never across an await or a disk access
     board: Mutex<Board>,
 }
 

@@ -11,7 +11,7 @@ use crate::store::{Entry, Hold};
 /// Length of what follows the header, its CRC-32 with the number, the number; all little-endian.
 const HEADER: usize = 16;
 
-/// What the thread is asked to write. Whoever changes what is in it changes `spool::FORMAT` too.
+/// What the thread is asked to write. Whoever changes it or a type in it changes `spool::FORMAT` too.
 #[derive(Serialize, Deserialize)]
 pub(super) enum Work<'a> {
     /// An entry.

@@ -1,4 +1,5 @@
-//! The ledger in one SQLite file: one thread writes, one connection reads beside it.
+//! The ledger in one SQLite file: one thread writes, one connection reads beside it. What is yet to be written stands in a
+//! spool.
 
 mod choices;
 mod frame;
@@ -12,6 +13,7 @@ mod select;
 mod spend;
 mod spent;
 mod spool;
+mod spools;
 mod sums;
 mod totals;
 mod writer;
@@ -55,7 +57,7 @@ impl Sqlite {
 
     fn start(path: &Path, spool: Option<Spool>) -> Result<Self, LedgerError> {
         let mut connection = schema::writer(path)?;
-        spool::recover(path, |frames| writer::recover(&mut connection, frames));
+        spool::recover(path, &mut connection, spools::committed, writer::recover);
         let reader = Mutex::new(schema::reader(path)?);
         let queue = Arc::new(Queue::of(spool));
         let writer = std::thread::Builder::new().name("ledger".to_owned()).spawn({
@@ -80,7 +82,7 @@ impl Sqlite {
         look::look(path)
     }
 
-    /// The connection that reads, once all that was queued is there to be read.
+    /// The connection that reads, once all that was queued is there to be read, as far as the disk allows.
     fn reader(&self) -> MutexGuard<'_, Connection> {
         self.queue.catch_up();
         self.reader.lock().unwrap_or_else(PoisonError::into_inner)

@@ -76,10 +76,10 @@ pub(super) struct Batch {
     pub(super) came: Option<Instant>,
 }
 
-/// Work that was queued: as soon as this is waited for or dropped it stands in the spool too.
+/// Work that was queued: as soon as this is waited for or dropped it stands in the spool too, where that takes it.
 pub(super) struct Queued {
     queue: Arc<Queue>,
-    /// Taken once it stands there.
+    /// Empty once it was given to the spool.
     frame: Vec<u8>,
     number: u64,
 }
@@ -170,6 +170,11 @@ impl Queue {
         self.state().keep
     }
 
+    /// The id of its spool.
+    pub(super) fn spool(&self) -> Option<i64> {
+        self.spool.as_ref().map(|spool| spool.id)
+    }
+
     /// Lets the thread end once it has written what is queued.
     pub(super) fn close(&self) {
         self.state().closing = true;
@@ -209,20 +214,21 @@ impl Queue {
                 None => self.work.wait(state).unwrap_or_else(PoisonError::into_inner),
             };
             state.asleep = false;
-            if moment.is_some() {
+            if moment.is_some() && state.pending.is_empty() {
                 return Some(());
             }
         }
-        let wait = |state, longest, more: &dyn Fn(&State) -> bool| {
-            let more = |state: &mut State| more(state) && !state.hurry && !state.closing && state.pending.len() == 1;
-            self.work.wait_timeout_while(state, longest, more).unwrap_or_else(PoisonError::into_inner).0
+        let wait_while = |state, longest, more: &dyn Fn(&State) -> bool| {
+            let waits_on =
+                |state: &mut State| more(state) && !state.hurry && !state.closing && state.pending.len() == 1;
+            self.work.wait_timeout_while(state, longest, waits_on).unwrap_or_else(PoisonError::into_inner).0
         };
         state.gathering = true;
-        state = wait(state, moment.unwrap_or(GATHER), &|state| state.waiting.is_empty());
+        state = wait_while(state, moment.unwrap_or(GATHER), &|state| state.waiting.is_empty());
         state.gathering = false;
         if !state.waiting.is_empty() && state.crowd >= CROWD {
             // nobody wakes it: whoever comes meanwhile pays for no system call
-            drop(wait(state, GATHER_BRIEFLY, &|_| true));
+            drop(wait_while(state, GATHER_BRIEFLY, &|_| true));
         }
         Some(())
     }
@@ -233,19 +239,20 @@ impl Queue {
         state.failure = error.map(ToString::to_string);
         if error.is_none() {
             state.writing = None;
+            state.hurry &= !state.pending.is_empty();
             self.committed.fetch_max(batch.last, Ordering::AcqRel);
         }
         // where the disk refuses nobody waits on: what came behind the batch would not fare better
         let told: Vec<_> =
             state.waiting.extract_if(.., |(number, _)| error.is_some() || *number <= batch.last).collect();
         drop(state);
+        if let (None, Some(spool)) = (error, &self.spool) {
+            spool.committed(self.committed());
+        }
         self.done.notify_all();
         for (_, tell) in told {
             // whoever does not wait any more has dropped the receiver
             tell.send(error.is_none()).ok();
-        }
-        if let (None, Some(spool)) = (error, &self.spool) {
-            spool.committed(self.committed());
         }
     }
 
@@ -320,23 +327,31 @@ impl Batch {
 impl Queued {
     /// Whether it is safe from the end of the process now; `false` when the disk refuses or takes too long.
     pub(super) async fn safe(mut self) -> bool {
-        self.keep() || matches!(tokio::time::timeout(SLOW, self.queue.told(self.number)).await, Ok(Ok(true)))
+        self.spool() || matches!(tokio::time::timeout(SLOW, self.queue.told(self.number)).await, Ok(Ok(true)))
     }
 
-    /// Keeps it in the spool, unless it is committed already.
-    fn keep(&mut self) -> bool {
+    /// Writes it into the spool, unless it is committed already. Whether it is safe so.
+    fn spool(&mut self) -> bool {
         let mut frame = std::mem::take(&mut self.frame);
         if frame.is_empty() || self.queue.committed() >= self.number {
             return !frame.is_empty();
         }
         frame::number(&mut frame, self.number);
-        self.queue.spool.as_ref().is_some_and(|spool| spool.keep(&frame))
+        self.queue.spool.as_ref().is_some_and(|spool| spool.write(&frame))
     }
 }
 
 impl Drop for Queued {
     fn drop(&mut self) {
         // where the spool does not take it, it is committed all the same
-        self.keep();
+        self.spool();
+    }
+}
+
+impl Drop for Queue {
+    /// The spool stays for the next process where something in it is not committed.
+    fn drop(&mut self) {
+        let all = self.committed() >= self.state().last;
+        self.spool.iter_mut().filter(|_| all).for_each(Spool::remove);
     }
 }

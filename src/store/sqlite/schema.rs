@@ -11,13 +11,14 @@ use super::super::LedgerError;
 use crate::kit::file::{FileError, check_private};
 
 /// The steps from an empty file to today's schema; step n makes `user_version` n. A released step is never edited.
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: [&str; 7] = [
     include_str!("migrations/1.sql"),
     include_str!("migrations/2.sql"),
     include_str!("migrations/3.sql"),
     include_str!("migrations/4.sql"),
     include_str!("migrations/5.sql"),
     include_str!("migrations/6.sql"),
+    include_str!("migrations/7.sql"),
 ];
 
 /// How long another program's lock is waited for. Below the second after which answers are released anyway.

@@ -1,202 +1,245 @@
 //! Where work is safe from the end of the process before it is committed: two files beside the ledger, one that is
 //! written to while what stands in the other is committed. A frame costs a microsecond and a commit fifty, so that answers
-//! leave at once and a commit takes a crowd. Nothing is flushed to the disk, as SQLite flushes no commit in WAL mode.
+//! leave at once and a commit takes a crowd. Nothing is flushed to the disk, no more than a commit is.
 //!
-//! A file begins with its format and the number of the last frame that was committed when it was begun; frames follow. It
-//! is written over and over, which costs half of what new pages do: older frames behind the newest have lower numbers.
+//! A file begins with its format and the id of its spool; frames follow. It is written over and over, which costs half of
+//! what new pages do. The database says, in the transaction that brings them, up to which number the frames of a spool are
+//! committed: no frame is read again that has a lower one, wherever it stands.
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, TryLockError};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
-use super::frame;
+use rusqlite::Connection;
 
-/// What a file begins with. The number goes up whenever frames change, so that no version reads what another wrote.
+use super::frame;
+use crate::kit::Clock;
+
+/// What a file begins with in every version.
+const NAME: &[u8; 15] = b"keywheel spool ";
+/// The same in this one. The number goes up whenever frames change, so that no version reads what another wrote.
 const FORMAT: &[u8; 16] = b"keywheel spool 1";
-/// The format and a number, little-endian.
+/// The format and an id, little-endian.
 const HEADER: usize = 24;
 /// The most bytes of one file; beyond, whoever records waits for the commit.
 const MOST: u64 = 8 << 20;
 /// A write that takes longer is not asked for again for a while: calls wait for commits meanwhile, without a thread.
-const SLOW: Duration = Duration::from_millis(20);
+const TOO_SLOW: Duration = Duration::from_millis(20);
 /// For so long; also between two tries to make the files.
-const REST: Duration = Duration::from_secs(5);
-/// How often somebody else's write is looked at before it passes for stuck. A look costs less than a microsecond.
-const LOOKS: u32 = 2000;
-/// So many of the first looks come without a pause.
+const PAUSE: Duration = Duration::from_secs(5);
+/// For so long somebody else's write is waited for before it passes for stuck.
+const PATIENCE: Duration = Duration::from_millis(1);
+/// So many looks come before anybody asks for the time.
 const EAGER: u32 = 100;
 
 /// The spool of a ledger.
 pub(super) struct Spool {
+    /// Unlike every other spool's of the ledger; later ones are higher.
+    pub(super) id: i64,
     files: Mutex<Files>,
     /// The one that writes has not come back for long: nobody else is to wait for it.
     stuck: AtomicBool,
 }
 
-/// Made when the first frame comes, and removed when dropped empty.
+/// Made when the first frame comes.
 struct Files {
     names: [PathBuf; 2],
     halves: Option<[Half; 2]>,
     /// Which of them is written to.
     current: usize,
-    /// The number of the last frame that may stand in the other one; `None` when it is empty.
-    other: Option<u64>,
-    resting: Option<Instant>,
+    /// The other one is free once all work up to this number is committed; `None` when it is.
+    busy_until: Option<u64>,
+    pausing: Option<Instant>,
+    /// Whether the log has been told that they cannot be written.
+    told: bool,
 }
 
 struct Half {
     file: File,
     /// Where the next frame goes.
     end: u64,
-    /// Whether a frame was written that is not known to be committed.
-    used: bool,
 }
 
 impl Spool {
     pub(super) fn of(ledger: &Path) -> Self {
-        let files = Files { names: names(ledger), halves: None, current: 0, other: None, resting: None };
-        Self { files: Mutex::new(files), stuck: AtomicBool::new(false) }
+        let files =
+            Files { names: names(ledger), halves: None, current: 0, busy_until: None, pausing: None, told: false };
+        Self { id: Clock::system().now().as_micros(), files: Mutex::new(files), stuck: AtomicBool::new(false) }
     }
 
-    /// Keeps a frame; `false` when it cannot be done at once.
-    pub(super) fn keep(&self, frame: &[u8]) -> bool {
+    /// Writes a frame; `false` when it cannot be done at once.
+    pub(super) fn write(&self, frame: &[u8]) -> bool {
         let Some(mut files) = self.files() else { return false };
-        if files.resting.is_some_and(|since| since.elapsed() < REST) {
+        if files.pausing.is_some_and(|since| since.elapsed() < PAUSE) {
             return false;
         }
         let began = Instant::now();
-        let kept = files.keep(frame);
-        let slow = kept.is_err() || began.elapsed() > SLOW;
-        files.resting = slow.then(Instant::now);
-        self.stuck.store(false, Ordering::Relaxed);
-        kept.unwrap_or(false)
+        let written = files.write(frame, self.id);
+        let pause = written.is_err() || began.elapsed() > TOO_SLOW;
+        files.pausing = pause.then(Instant::now);
+        match &written {
+            Err(error) if !std::mem::replace(&mut files.told, true) => {
+                tracing::warn!(
+                    "{} cannot be written, so calls wait for their commits: {error}",
+                    files.names[0].display()
+                );
+            }
+            Err(_) => {}
+            Ok(_) => files.told = false,
+        }
+        written.unwrap_or(false)
     }
 
-    /// All frames up to this number are about to be committed: what comes from now on stands in the other file, where
-    /// that is empty.
+    /// All work up to this number is about to be committed: what comes from now on goes into the other file, where that is
+    /// free.
     pub(super) fn turn(&self, last: impl FnOnce() -> u64) {
         let Some(mut files) = self.files() else { return };
-        if files.other.is_none() && files.halves.as_ref().is_some_and(|halves| halves[files.current].used) {
+        if files.busy_until.is_none() && files.halves.as_ref().is_some_and(|halves| halves[files.current].end > 0) {
             files.current = 1 - files.current;
-            files.other = Some(last());
+            files.busy_until = Some(last());
         }
     }
 
-    /// All frames up to this number are committed.
+    /// All work up to this number is committed.
     pub(super) fn committed(&self, last: u64) {
         let Some(mut files) = self.files() else { return };
-        if files.other.is_some_and(|other| other <= last) {
+        if files.busy_until.is_some_and(|until| until <= last) {
             let other = 1 - files.current;
-            let emptied = files.halves.as_mut().is_none_or(|halves| halves[other].begin(last).is_ok());
-            // one that cannot be begun anew is not written to again
-            files.other = files.other.filter(|_| !emptied);
+            files.halves.iter_mut().for_each(|halves| halves[other].end = 0);
+            files.busy_until = None;
+        }
+    }
+
+    /// Takes the files away: all that was ever queued is committed.
+    pub(super) fn remove(&mut self) {
+        let files = self.files.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if files.halves.take().is_some() {
+            remove(&files.names);
         }
     }
 
     /// The files, unless a write of somebody else takes long.
     fn files(&self) -> Option<MutexGuard<'_, Files>> {
-        for look in 0..LOOKS {
-            match self.files.try_lock() {
-                Ok(files) => return Some(files),
-                Err(TryLockError::Poisoned(files)) => return Some(files.into_inner()),
-                Err(TryLockError::WouldBlock) if self.stuck.load(Ordering::Relaxed) => return None,
-                Err(TryLockError::WouldBlock) if look < EAGER => std::hint::spin_loop(),
-                Err(TryLockError::WouldBlock) => std::thread::yield_now(),
-            }
+        let mut since = None;
+        for look in 0.. {
+            let locked = match self.files.try_lock() {
+                Ok(files) => files,
+                Err(TryLockError::Poisoned(files)) => files.into_inner(),
+                Err(TryLockError::WouldBlock) => {
+                    if self.stuck.load(Ordering::Relaxed) {
+                        break;
+                    } else if look < EAGER {
+                        std::hint::spin_loop();
+                    } else if since.get_or_insert_with(Instant::now).elapsed() < PATIENCE {
+                        std::thread::yield_now();
+                    } else {
+                        self.stuck.store(true, Ordering::Relaxed);
+                        break;
+                    }
+                    continue;
+                }
+            };
+            self.stuck.store(false, Ordering::Relaxed);
+            return Some(locked);
         }
-        self.stuck.store(true, Ordering::Relaxed);
         None
     }
 }
 
 impl Files {
-    fn keep(&mut self, frame: &[u8]) -> io::Result<bool> {
+    fn write(&mut self, frame: &[u8], id: i64) -> io::Result<bool> {
         let halves = match &mut self.halves {
             Some(halves) => halves,
             none => none.insert(made(&self.names)?),
         };
-        halves[self.current].append(frame)
+        halves[self.current].write(frame, id)
     }
 }
 
 impl Half {
     /// Whether there was room.
-    fn append(&mut self, frame: &[u8]) -> io::Result<bool> {
+    fn write(&mut self, frame: &[u8], id: i64) -> io::Result<bool> {
         if self.end == 0 {
-            self.begin(0)?;
+            self.file.rewind()?;
+            self.file.write_all(&[FORMAT.as_slice(), &id.to_le_bytes()].concat())?;
+            self.end = HEADER as u64;
         }
         let end = self.end + frame.len() as u64;
         if end > MOST {
             return Ok(false);
         }
-        self.used = true;
         let written = self.file.write_all(frame);
         // nothing can be read behind what is torn
         self.end = if written.is_ok() { end } else { MOST };
         written.map(|()| true)
     }
-
-    /// Begins anew: all frames up to this number are committed.
-    fn begin(&mut self, committed: u64) -> io::Result<()> {
-        let mut header = [0; HEADER];
-        header[..FORMAT.len()].copy_from_slice(FORMAT);
-        header[FORMAT.len()..].copy_from_slice(&committed.to_le_bytes());
-        self.file.rewind()?;
-        self.file.write_all(&header)?;
-        (self.end, self.used) = (HEADER as u64, false);
-        Ok(())
-    }
-}
-
-impl Drop for Files {
-    /// Files that still hold a frame stay for the next process.
-    fn drop(&mut self) {
-        if self.halves.as_ref().is_some_and(|halves| halves.iter().all(|half| !half.used)) {
-            remove(&self.names);
-        }
-    }
 }
 
 /// Commits what a process that ended left behind, in the order in which it came, and removes the files. Those that a
-/// living process holds are left alone, as are all while they cannot be committed.
-pub(super) fn recover(ledger: &Path, commit: impl FnOnce(Vec<u8>) -> rusqlite::Result<()>) {
+/// living process holds are left alone, as are all while they cannot be committed. `committed` says up to which number the
+/// frames of a spool are; `commit` takes its id, the rest of its frames, and the number of the last.
+pub(super) fn recover(
+    ledger: &Path,
+    connection: &mut Connection,
+    committed: impl FnOnce(&Connection, i64) -> rusqlite::Result<u64>,
+    commit: impl FnOnce(&mut Connection, i64, Vec<u8>, u64) -> rusqlite::Result<()>,
+) {
     let names = names(ledger);
+    let name = names[0].display();
     // the first is held by a lock as long as its process lives, and stands for both
     let Ok(first) = open(&names[0], OpenOptions::new().read(true)) else { return };
-    if first.try_lock().is_err() || !is_still(&first, &names[0]) {
-        return;
+    match first.try_lock() {
+        Ok(()) if is_still(&first, &names[0]) => {}
+        Ok(()) | Err(std::fs::TryLockError::WouldBlock) => return,
+        Err(error) => return tracing::warn!("{name}, left by the last gateway, cannot be locked: {error}"),
     }
     let left = match both(&first, &names[1]) {
         Ok(left) => left,
-        Err(error) => {
-            return tracing::warn!("{}, left by the last gateway, cannot be read: {error}", names[0].display());
-        }
+        Err(error) => return tracing::warn!("{name}, left by the last gateway, cannot be read: {error}"),
     };
-    // the first write of a file may have been torn
-    if !left.iter().all(|bytes| bytes.starts_with(FORMAT) || FORMAT.starts_with(bytes)) {
-        let name = names[0].display();
+    if left.iter().any(|bytes| bytes.starts_with(NAME) && !bytes.starts_with(FORMAT) && bytes.len() > NAME.len()) {
         return tracing::warn!(
             "{name} was left by another version of keywheel: start that one once, so that its calls are kept"
         );
     }
-    let mut frames: Vec<(u64, &[u8])> = left.iter().flat_map(|bytes| uncommitted(bytes)).collect();
-    frames.sort_by_key(|(number, _)| *number);
-    match commit(frames.iter().flat_map(|(_, frame)| *frame).copied().collect()) {
+    let mut id = None;
+    let mut frames = Vec::new();
+    for bytes in &left {
+        match header(bytes) {
+            Some(own) => {
+                id = Some(own);
+                frames.extend(frame::numbered(&bytes[HEADER..]));
+            }
+            // not written to yet, or killed while it was begun
+            None if bytes.is_empty() || FORMAT.starts_with(bytes) || bytes.starts_with(FORMAT) => {}
+            None => tracing::warn!("{name} or the file beside it is damaged: what it held is lost"),
+        }
+    }
+    let result = id.map_or(Ok(()), |id| {
+        let committed = committed(connection, id)?;
+        frames.retain(|(number, _)| *number > committed);
+        frames.sort_by_key(|(number, _)| *number);
+        match frames.last() {
+            None => Ok(()),
+            Some(&(last, _)) => {
+                commit(connection, id, frames.iter().flat_map(|(_, frame)| *frame).copied().collect(), last)
+            }
+        }
+    });
+    match result {
         Ok(()) => remove(&names),
         Err(error) => tracing::warn!("{} entries of the last gateway are not in the ledger yet: {error}", frames.len()),
     }
 }
 
-/// The frames that were not known to be committed.
-fn uncommitted(file: &[u8]) -> impl Iterator<Item = (u64, &[u8])> {
-    let header = file.get(FORMAT.len()..).and_then(|rest| rest.first_chunk());
-    let committed = header.map_or(u64::MAX, |number| u64::from_le_bytes(*number));
-    let frames = file.get(HEADER..).unwrap_or_default();
-    frame::numbered(frames).filter(move |(number, _)| *number > committed)
+/// The id of the spool whose file this is.
+fn header(file: &[u8]) -> Option<i64> {
+    let id = file.strip_prefix(FORMAT)?.first_chunk()?;
+    Some(i64::from_le_bytes(*id))
 }
 
 /// What stands in the files. The first is read as it was opened: where locks are enforced nobody else may.
@@ -223,20 +266,20 @@ fn names(ledger: &Path) -> [PathBuf; 2] {
 fn made(names: &[PathBuf; 2]) -> io::Result<[Half; 2]> {
     let make = |name: &Path| open(name, OpenOptions::new().write(true).create_new(true));
     let first = make(&names[0])?;
-    let second = first.try_lock().map_err(io::Error::from).and_then(|()| {
-        // one that stands alone holds nothing
-        drop(fs::remove_file(&names[1]));
-        make(&names[1])
-    });
-    if second.is_err() {
-        drop(fs::remove_file(&names[0]));
+    first.try_lock()?;
+    if !is_still(&first, &names[0]) {
+        // somebody took it for one that was left behind
+        return Err(io::Error::other("another process has just removed it"));
     }
-    Ok([first, second?].map(|file| Half { file, end: 0, used: false }))
+    // one that stands alone holds nothing
+    drop(fs::remove_file(&names[1]));
+    let second = make(&names[1]).inspect_err(|_| drop(fs::remove_file(&names[0])))?;
+    Ok([first, second].map(|file| Half { file, end: 0 }))
 }
 
 /// The one that stands for both goes last.
 fn remove(names: &[PathBuf; 2]) {
-    // what stays is committed again, which changes nothing
+    // what stays is known to be committed
     names.iter().rev().for_each(|name| drop(fs::remove_file(name)));
 }
 
@@ -256,7 +299,7 @@ fn is_still(file: &File, name: &Path) -> bool {
     }
     #[cfg(not(unix))]
     {
-        // no file is removed there while another process has it open
+        // files have no number there that std would tell; it takes three processes in the same microseconds
         let _ = file;
         name.exists()
     }

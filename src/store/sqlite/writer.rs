@@ -12,12 +12,12 @@ use super::prune::Pruner;
 use super::queue::{Batch, Queue};
 use super::row::Rows;
 use super::sums::{Sums, Times};
-use super::{holds, spent};
+use super::{holds, spent, spools};
 use crate::kit::{CallId, Time};
 use crate::store::Spent;
 
 /// A commit that takes longer is told of in the log.
-const SLOW: Duration = Duration::from_secs(1);
+const LONG: Duration = Duration::from_secs(1);
 /// Between two tries of a batch that the disk refused.
 const RETRY: Duration = Duration::from_millis(250);
 /// Between two steps of pruning, so that it takes a part of one core at most.
@@ -64,12 +64,12 @@ fn persist(queue: &Queue, connection: &mut Connection, batch: &Batch, pruning: &
         let last_try = queue.closes();
         let result = match (batch.length, batch.counts.len()) {
             (0, 0) => Ok(Committed::default()),
-            _ => commit(connection, batch, pruning),
+            _ => commit(connection, batch, queue.spool(), pruning),
         };
         match result {
             Ok(committed) => {
                 queue.note(batch, None);
-                if failed || began.elapsed() > SLOW {
+                if failed || began.elapsed() > LONG {
                     let behind = batch.came.map(|came| came.elapsed()).unwrap_or_default();
                     tracing::warn!(entries = batch.length, "the ledger is written again after {behind:?}");
                 }
@@ -104,7 +104,13 @@ fn prune(queue: &Queue, pruner: &mut Pruner, connection: &mut Connection, writte
     }
 }
 
-fn commit(connection: &mut Connection, batch: &Batch, pruning: &mut Pruning) -> rusqlite::Result<Committed> {
+/// Writes a batch of the spool with this id, where there is one.
+fn commit(
+    connection: &mut Connection,
+    batch: &Batch,
+    spool: Option<i64>,
+    pruning: &mut Pruning,
+) -> rusqlite::Result<Committed> {
     let step = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let mut committed = Committed::default();
     let mut sums = Sums::default();
@@ -146,6 +152,9 @@ fn commit(connection: &mut Connection, batch: &Batch, pruning: &mut Pruning) -> 
     for (_, over, _) in counts {
         committed.counted.push(spent::spent(&step, *over)?);
     }
+    if let Some(spool) = spool.filter(|_| batch.last > 0) {
+        spools::note(&step, spool, batch.last)?;
+    }
     drop(rows);
     step.commit()?;
     Ok(committed)
@@ -157,8 +166,9 @@ fn last_entries(batch: &Batch) -> HashMap<CallId, usize> {
     entries.filter_map(|(at, frame)| Some((frame.entry_of()?.0, at))).collect()
 }
 
-/// Commits what an earlier process left in its spool.
-pub(super) fn recover(connection: &mut Connection, frames: Vec<u8>) -> rusqlite::Result<()> {
-    let batch = Batch { frames, ..Batch::default() };
-    commit(connection, &batch, &mut Pruning::default()).map(drop)
+/// Commits what an earlier process left in its spool: frames up to this number.
+pub(super) fn recover(connection: &mut Connection, spool: i64, frames: Vec<u8>, last: u64) -> rusqlite::Result<()> {
+    let batch = Batch { frames, last, ..Batch::default() };
+    commit(connection, &batch, Some(spool), &mut Pruning::default())?;
+    spools::trim(connection)
 }
