@@ -57,7 +57,7 @@ impl Sqlite {
 
     fn start(path: &Path, spool: Option<Spool>) -> Result<Self, LedgerError> {
         let mut connection = schema::writer(path)?;
-        spool::recover(path, &mut connection, spools::committed, writer::recover);
+        spool::recover(path, &mut connection, writer::recover);
         let reader = Mutex::new(schema::reader(path)?);
         let queue = Arc::new(Queue::of(spool));
         let writer = std::thread::Builder::new().name("ledger".to_owned()).spawn({

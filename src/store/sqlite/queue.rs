@@ -100,7 +100,7 @@ impl Queue {
     pub(super) fn push(self: &Arc<Self>, work: &Work<'_>) -> Queued {
         let frame = frame::pack(work);
         let mut state = self.state();
-        let number = state.push(|batch| batch.frames.extend_from_slice(&frame));
+        let number = state.push(&frame);
         // waking a thread costs a system call; one that is at work looks at the queue again by itself
         if std::mem::take(&mut state.asleep) || state.gathering && state.pending.len() > 1 {
             self.work.notify_one();
@@ -171,7 +171,7 @@ impl Queue {
     }
 
     /// The id of its spool.
-    pub(super) fn spool(&self) -> Option<i64> {
+    pub(super) fn spool_id(&self) -> Option<i64> {
         self.spool.as_ref().map(|spool| spool.id)
     }
 
@@ -293,11 +293,11 @@ impl Queue {
 
 impl State {
     /// Adds work; gives its number.
-    fn push(&mut self, frame: impl FnOnce(&mut Batch)) -> u64 {
+    fn push(&mut self, frame: &[u8]) -> u64 {
         self.last += 1;
         let last = self.last;
         let batch = self.open();
-        frame(batch);
+        batch.frames.extend_from_slice(frame);
         batch.length += 1;
         batch.last = last;
         batch.came.get_or_insert_with(Instant::now);

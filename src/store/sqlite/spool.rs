@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
-use super::frame;
+use super::{frame, spools};
 use crate::kit::Clock;
 
 /// What a file begins with in every version.
@@ -180,12 +180,11 @@ impl Half {
 }
 
 /// Commits what a process that ended left behind, in the order in which it came, and removes the files. Those that a
-/// living process holds are left alone, as are all while they cannot be committed. `committed` says up to which number the
-/// frames of a spool are; `commit` takes its id, the rest of its frames, and the number of the last.
+/// living process holds are left alone, as are all while they cannot be committed. `commit` takes the id of
+/// the spool, the frames that are not committed yet, and the number of the last.
 pub(super) fn recover(
     ledger: &Path,
     connection: &mut Connection,
-    committed: impl FnOnce(&Connection, i64) -> rusqlite::Result<u64>,
     commit: impl FnOnce(&mut Connection, i64, Vec<u8>, u64) -> rusqlite::Result<()>,
 ) {
     let names = names(ledger);
@@ -220,7 +219,7 @@ pub(super) fn recover(
         }
     }
     let result = id.map_or(Ok(()), |id| {
-        let committed = committed(connection, id)?;
+        let committed = spools::committed(connection, id)?;
         frames.retain(|(number, _)| *number > committed);
         frames.sort_by_key(|(number, _)| *number);
         match frames.last() {

@@ -64,7 +64,7 @@ fn persist(queue: &Queue, connection: &mut Connection, batch: &Batch, pruning: &
         let last_try = queue.closes();
         let result = match (batch.length, batch.counts.len()) {
             (0, 0) => Ok(Committed::default()),
-            _ => commit(connection, batch, queue.spool(), pruning),
+            _ => commit(connection, batch, queue.spool_id(), pruning),
         };
         match result {
             Ok(committed) => {
